@@ -1,0 +1,38 @@
+#ifndef LOADLINE_RECORD_WRITER_H
+#define LOADLINE_RECORD_WRITER_H
+
+/* Writes the run file while the run goes on, on a thread of its own. Drivers hand over finished records
+ * through queues that grow, never block and never drop; inserts go in batches, a commit at least twice a
+ * second, so that killing the program loses at most the last second. WAL while open; at the end
+ * the file is checkpointed into one plain file that opens read-only.
+ * A disk that fills up or fails: the writer keeps what it has in memory, record_writer_error tells, and the
+ * run stops with what was written intact. */
+
+#include "base/err.h"
+#include "record/record.h"
+
+struct record_writer;
+
+/* Creates path, or opens an existing run file to append runs to it when `append`. Otherwise an existing file
+ * is refused; a file that is not a run file always is (application_id). Nothing is changed on failure. */
+int record_writer_open(const char *path, bool append, struct record_writer **out, struct err *e);
+
+/* Adds the row of a run and makes it the current one; run->id is set. Blocking. */
+int record_writer_begin(struct record_writer *w, struct run_record *run, struct err *e);
+
+/* Copies the record (slices included) and queues it: any thread, wait-free but for malloc. */
+void record_writer_put(struct record_writer *w, const struct request_record *r);
+void record_writer_second(struct record_writer *w, const struct second_record *s);
+void record_writer_sample(struct record_writer *w, const struct sample_record *s);
+void record_writer_finding(struct record_writer *w, const struct finding_record *f);
+
+/* Waits until all that was queued is in the file, then stores the fields of `run` known at the end. */
+int record_writer_finish(struct record_writer *w, const struct run_record *run, struct err *e);
+
+/* True and a sentence when writing has failed; any thread, any time. */
+bool record_writer_error(struct record_writer *w, struct err *e);
+
+/* Stops the thread, checkpoints, leaves one file. OK or the first error. Frees w. */
+int record_writer_close(struct record_writer *w, struct err *e);
+
+#endif
