@@ -4,7 +4,7 @@
 
 bool slice_is_nocase(struct slice a, const char *text)
 {
-    return a.n == strlen(text) && strncasecmp(a.p, text, a.n) == 0;
+    return a.n == strlen(text) && (a.n == 0 || strncasecmp(a.p, text, a.n) == 0);
 }
 
 static bool is_blank(char c)

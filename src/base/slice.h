@@ -38,7 +38,7 @@ static inline bool slice_is(struct slice a, const char *text)
 static inline bool slice_starts(struct slice a, const char *prefix)
 {
     size_t n = strlen(prefix);
-    return a.n >= n && memcmp(a.p, prefix, n) == 0;
+    return a.n >= n && (n == 0 || memcmp(a.p, prefix, n) == 0);
 }
 
 /* Compares without regard to ASCII case, as HTTP header names want. */
