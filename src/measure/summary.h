@@ -1,0 +1,146 @@
+#ifndef LOADLINE_MEASURE_SUMMARY_H
+#define LOADLINE_MEASURE_SUMMARY_H
+
+/* All figures of one run, as a pure function of its run file. Every table, JSON text and verdict is made
+ * from this; nothing is computed twice. Latencies in ms, rates per second, NAN where there is no value. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "measure/bounds.h"
+#include "record/reader.h"
+#include "stats/interval.h"
+
+enum { SUMMARY_MAX_PERCENTILES = 16, SUMMARY_MAX_CHECKS = 48, SUMMARY_MAX_RUNGS = 32 };
+
+struct summary_options {
+    double percentiles[SUMMARY_MAX_PERCENTILES]; /* 50, 99.9, … ascending */
+    size_t percentile_count;                     /* 0: 50 75 90 95 99 99.9 */
+    bool itl_per_token;                          /* refused without continuous usage */
+    const char *goodput;                         /* NULL: as stored in the run */
+    const char *slo;                             /* likewise */
+};
+
+enum latency_metric {
+    LATENCY_TTFT,         /* from intended */
+    LATENCY_TTFT_SERVICE, /* from sent */
+    LATENCY_TTFA,         /* first answer token, from intended */
+    LATENCY_TPOT,
+    LATENCY_ITL,
+    LATENCY_E2E,
+    LATENCY_CONNECT,
+    LATENCY_METRICS,
+};
+const char *latency_metric_name(enum latency_metric m); /* "ttft_ms", … */
+
+struct latency {
+    uint64_t n;
+    double n_eff;            /* n while intervals are for independent values */
+    double mean, sd, min, max;
+    double percentile[SUMMARY_MAX_PERCENTILES];
+    struct interval ci95[SUMMARY_MAX_PERCENTILES];
+    double tail_ratio;       /* p99/p50 */
+};
+
+enum check_status { CHECK_PASS, CHECK_FAIL, CHECK_SKIPPED };
+enum severity { SEVERITY_NOTE, SEVERITY_PROVISIONAL, SEVERITY_INVALID };
+
+struct check {
+    const char *id;          /* "schedule-lag", … stable names, in docs/metrics.md */
+    enum severity severity;  /* what a failure means */
+    enum check_status status;
+    char value[96];          /* with unit, for people */
+    char threshold[96];
+    char advice[256];        /* what to do; "" when passed */
+};
+
+enum verdict { VERDICT_VALID, VERDICT_PROVISIONAL, VERDICT_INVALID };
+
+struct rung { /* one output length of a ladder */
+    int64_t output_tokens;
+    uint64_t n;
+    double ttft_p50_ms, tpot_p50_ms, tpot_p99_ms, e2e_p50_ms, e2e_p99_ms;
+};
+
+struct slo_result {
+    struct bound bound;
+    uint64_t offered, misses;
+    double miss_share, allowed_share;
+    bool met;                /* of this sample */
+    bool certified;          /* early stopping (stats/early.h, c = 0.99) allows the claim beyond the sample */
+};
+
+struct summary {
+    struct run_record run;
+    struct summary_options options;  /* percentiles as used */
+    double window_start_s, window_end_s;
+    bool steady;                     /* a window was found: warm-up cut off and something left */
+
+    uint64_t offered, sent, completed, failed, dropped;
+    uint64_t errors[OUTCOME_COUNT];
+    uint64_t tail_requests, warmup_requests, resends;
+    char first_error[256];           /* an example, "" when none */
+
+    uint64_t prompt_tokens, output_tokens, cached_tokens;
+    bool cached_known;
+    enum token_source output_source; /* of most requests */
+    double tokens_per_event;
+    double asked_input_mean, got_input_mean, asked_output_mean, got_output_mean; /* NAN unknown */
+
+    double requests_per_s, output_tokens_per_s, prompt_tokens_per_s, total_tokens_per_s;
+    double offered_per_s;            /* achieved */
+    bool has_goodput;
+    double goodput_per_s, goodput_fraction; /* of offered */
+    double concurrency_mean;
+    uint64_t concurrency_peak;
+
+    struct latency latency[LATENCY_METRICS];
+    double stalled_share;            /* requests with a gap > 10 × their median */
+    double longest_stall_ms;
+    uint64_t itl_left_out;           /* gaps with an end that our own lateness left unknown */
+
+    struct rung rungs[SUMMARY_MAX_RUNGS];
+    size_t rung_count;
+
+    struct { /* the instrument's own account */
+        double rx_stamped_fraction, censored_fraction, censored_ours_fraction;
+        double read_lag_p50_ms, read_lag_p99_ms, read_lag_max_ms;
+        double schedule_lag_p50_ms, schedule_lag_p99_ms, schedule_lag_max_ms;
+        double cpu_user_us_per_event, cpu_total_us_per_event;
+        double spin_fraction, busy_fraction; /* of one driver thread's time */
+        uint32_t clock_steps;
+        double steal_fraction;
+    } instrument;
+
+    struct slo_result slo[BOUNDS_MAX];
+    size_t slo_count;
+    bool slo_met;
+
+    enum verdict verdict;
+    struct check checks[SUMMARY_MAX_CHECKS];
+    size_t check_count;
+
+    struct { char severity[16]; char text[256]; } findings[32]; /* of the run file: what the driver said */
+    size_t finding_count;
+
+    struct arena arena;
+};
+
+/* ERR_INPUT for a run that is not there or damaged rows. summary_release frees what it holds. */
+int summary_of_run(struct record_reader *r, int64_t run_id, const struct summary_options *o,
+                   struct summary *out, struct err *e);
+void summary_release(struct summary *s);
+
+/* Figures over the runs of a series (--num-runs): run-level values. */
+struct series_metric {
+    char name[48]; /* "ttft_ms p50", "output_tokens_per_s", … */
+    size_t n;
+    double median, mean, sd, cv;
+    struct interval ci95; /* t-interval */
+};
+/* Fills at most max rows; returns how many. */
+size_t summary_series(const struct summary *runs, size_t count, struct series_metric *out, size_t max);
+
+#endif
