@@ -2,8 +2,8 @@
 #define LOADLINE_RECORD_RECORD_H
 
 /* Plain data of the run file: one load point, its requests, its seconds. Every time is ns from the start of the
- * run (the moment the measured phase began; warm-up times are negative) unless its name says otherwise;
- * RECORD_NONE where a thing did not happen. */
+ * run (the moment the measured phase began; those of warm-up requests from the warm-up's own start) unless its name says otherwise;
+ * RECORD_NONE where a thing did not happen. Times lie within ± 2^61 ns (73 years), counts of tokens below 2^40. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -117,7 +117,7 @@ struct run_record { /* one row of `run` */
 };
 
 struct second_record { /* one driver thread's second */
-    int64_t second;                 /* from run start; may be negative in warm-up */
+    int64_t second;                 /* from run start */
     uint32_t thread;
     int64_t busy_ns, spin_ns, wait_ns; /* sum to about 1e9 */
     uint64_t reads, full_reads, stamped_reads, events;
