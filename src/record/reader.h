@@ -1,7 +1,9 @@
 #ifndef LOADLINE_RECORD_READER_H
 #define LOADLINE_RECORD_READER_H
 
-/* Reads run files, also ones that a killed program left behind (with their -wal) and read-only ones. */
+/* Reads run files, also ones that a killed program left behind (with their -wal) and read-only ones. A file that is
+ * still being written is seen as it was at the open. A damaged file gives ERR_INPUT, never a crash: every number is
+ * within its range, and gaps decode to as many events as the request has and to times that add up. */
 
 #include "base/err.h"
 #include "record/record.h"
@@ -10,6 +12,8 @@ struct record_reader;
 
 /* ERR_INPUT with a sentence for a file that is not a run file, or of a newer schema. */
 int record_reader_open(const char *path, struct record_reader **out, struct err *e);
+/* The same for a run file held in memory; bytes must stay until close. */
+int record_reader_open_bytes(struct slice bytes, struct record_reader **out, struct err *e);
 void record_reader_close(struct record_reader *r);
 
 /* Ids of the runs, in order; valid until close. */

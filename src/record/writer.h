@@ -5,8 +5,8 @@
  * through queues that grow, never block and never drop; inserts go in batches, a commit at least twice a
  * second, so that killing the program loses at most the last second. WAL while open; at the end
  * the file is checkpointed into one plain file that opens read-only.
- * A disk that fills up or fails: the writer keeps what it has in memory, record_writer_error tells, and the
- * run stops with what was written intact. */
+ * A disk that fills up or fails: what was written stays intact, what comes later is counted and dropped, and
+ * record_writer_error tells, so that the run can stop. */
 
 #include "base/err.h"
 #include "record/record.h"
@@ -14,7 +14,8 @@
 struct record_writer;
 
 /* Creates path, or opens an existing run file to append runs to it when `append`. Otherwise an existing file
- * is refused; a file that is not a run file always is (application_id). Nothing is changed on failure. */
+ * is refused; a file that is not a run file always is (application_id), and one that another writer has open.
+ * Nothing is changed on failure. */
 int record_writer_open(const char *path, bool append, struct record_writer **out, struct err *e);
 
 /* Adds the row of a run and makes it the current one; run->id is set. Blocking. */
@@ -26,13 +27,17 @@ void record_writer_second(struct record_writer *w, const struct second_record *s
 void record_writer_sample(struct record_writer *w, const struct sample_record *s);
 void record_writer_finding(struct record_writer *w, const struct finding_record *f);
 
+/* A fact about the whole file (its table meta), replacing what the key held. Blocking. */
+int record_writer_meta(struct record_writer *w, const char *key, const char *value, struct err *e);
+
 /* Waits until all that was queued is in the file, then stores the fields of `run` known at the end. */
 int record_writer_finish(struct record_writer *w, const struct run_record *run, struct err *e);
 
 /* True and a sentence when writing has failed; any thread, any time. */
 bool record_writer_error(struct record_writer *w, struct err *e);
 
-/* Stops the thread, checkpoints, leaves one file. OK or the first error. Frees w. */
+/* Stops the thread, checkpoints, leaves one file (close readers of the file before: while one is open its -wal must
+ * stay). A new file in which no run was begun is removed. OK or the first error. Frees w. */
 int record_writer_close(struct record_writer *w, struct err *e);
 
 #endif
