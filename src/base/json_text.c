@@ -92,6 +92,8 @@ static char simple_escape(char c)
 int json_unescape(struct slice raw, struct buf *out)
 {
     size_t before = out->n;
+    if (raw.n == 0)
+        return OK;
     const char *p = raw.p, *end = raw.p + raw.n;
     int rc = OK;
     while (p < end && rc == OK) {

@@ -84,11 +84,11 @@ int units_duration_ns(struct slice text, const char *what, int64_t *out, struct 
 {
     double v = 0;
     size_t n = take_decimal(text, &v);
-    struct slice unit = slice_make(text.p + n, text.n - n);
     if (n == 0)
         return err_set(e, ERR_USAGE,
                        "%s: '%.*s' is not a time; write for example 500ms, 1.5s or 2m", what,
                        shown(text), text.p);
+    struct slice unit = slice_make(text.p + n, text.n - n);
     if (v < 0 || (v == 0 && text.p[0] == '-'))
         return err_set(e, ERR_USAGE, "%s: '%.*s' is negative; a time must be 0 or more", what,
                        shown(text), text.p);
@@ -158,7 +158,7 @@ int units_count(struct slice text, const char *what, int64_t low, int64_t high, 
     size_t whole_end = skip_digits(text, begin);
     size_t end = whole_end < text.n && text.p[whole_end] == '.' ? skip_digits(text, whole_end + 1)
                                                                 : whole_end;
-    struct slice suffix = slice_make(text.p + end, text.n - end);
+    struct slice suffix = slice_make(end ? text.p + end : text.p, text.n - end);
     int places = suffix_places(suffix);
     size_t fraction = end > whole_end ? end - whole_end - 1 : 0;
     if (whole_end == begin || places < 0 || (end > whole_end && fraction == 0) ||

@@ -34,7 +34,8 @@ enum http1_event_type {
     HTTP1_HEADER,   /* name, value (trimmed) */
     HTTP1_HEAD_END, /* the head is complete; 1xx responses are swallowed whole and never reported */
     HTTP1_BODY,     /* data: body bytes */
-    HTTP1_END,      /* message complete; input behind it is left alone (pipelining) */
+    HTTP1_END,      /* message complete; input behind it is left alone (pipelining); said again, taking
+                       nothing, until http1_reset */
 };
 
 struct http1_event {
@@ -57,6 +58,8 @@ struct http1 {
     bool expect_continue;  /* request asks for 100-continue */
     int minor;             /* HTTP/1.minor */
     uint64_t left;         /* body or chunk bytes still to come */
+    bool saw_close;        /* "Connection: close": no later field takes it back */
+    bool line_done;        /* the event last given may look into `line`: cleared at the next call */
     uint32_t head_bytes, headers;
     struct buf line;       /* a line split between feeds */
 };
@@ -67,7 +70,9 @@ void http1_reset(struct http1 *h); /* for the next message on the same connectio
 void http1_expect_no_body(struct http1 *h);
 
 /* Takes bytes off the front of in. Returns how many were used (≥ 0) and fills ev; ERR_PROTOCOL for bytes
- * that are not HTTP, ERR_TOO_BIG past the bounds above. HTTP1_MORE uses all of in. */
+ * that are not HTTP, ERR_TOO_BIG past the bounds above. HTTP1_MORE uses all of in. The slices of an event
+ * hold until the next call; only the fields named above for its type are set. After HEAD_END and after the
+ * last BODY call once more, if need be with nothing: END may be due. Trailer fields are checked and dropped. */
 int64_t http1_parse(struct http1 *h, struct slice in, struct http1_event *ev);
 
 /* The peer closed. OK if that ends the message properly (a response without length or chunks: the
