@@ -68,9 +68,13 @@ int store_add_items(struct store *st, const struct queued *items)
         rc = add_item(st, item);
     if (rc == SQLITE_OK)
         rc = exec(st, "COMMIT");
-    if (rc != SQLITE_OK && !sqlite3_get_autocommit(st->db))
-        exec(st, "ROLLBACK");
     return rc;
+}
+
+void store_roll_back(struct store *st)
+{
+    if (!sqlite3_get_autocommit(st->db))
+        exec(st, "ROLLBACK");
 }
 
 static int prepare(struct store *st, enum store_statement which, struct buf *sql)

@@ -33,8 +33,10 @@ int store_add_run(struct store *st, const struct run_record *run, int64_t *id);
 int store_end_run(struct store *st, const struct run_record *run);
 int store_set_meta(struct store *st, const char *key, const char *value);
 
-/* The items, oldest first, in one transaction: all of them or none are in the file. */
+/* The items, oldest first, in one transaction: all of them or none are in the file. After a failure SQLite still
+ * knows why, for dbfile_error; then store_roll_back. */
 int store_add_items(struct store *st, const struct queued *items);
+void store_roll_back(struct store *st);
 
 /* Takes the write-ahead log into the file and leaves one plain file. SQLITE_BUSY when somebody else has the file
  * open: then the last one to close it does so. */

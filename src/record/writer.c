@@ -87,8 +87,10 @@ static int drain(struct record_writer *w)
     int code = failed_with(w, NULL);
     if (items && code == OK) {
         int rc = store_add_items(&w->store, items);
-        if (rc != SQLITE_OK)
+        if (rc != SQLITE_OK) {
             code = fail(w, "writing records", rc);
+            store_roll_back(&w->store);
+        }
     }
     uint64_t count = 0;
     for (struct queued *item = items, *next; item; item = next) {

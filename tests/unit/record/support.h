@@ -30,7 +30,8 @@ static inline int place_set_up(void **state)
 {
     struct place *p = test_calloc(1, sizeof *p);
     const char *tmp = getenv("TMPDIR");
-    snprintf(p->dir, sizeof p->dir, "%s/loadline-record-XXXXXX", tmp && strlen(tmp) < 64 ? tmp : "/tmp");
+    snprintf(p->dir, sizeof p->dir, "%s/loadline-record-XXXXXX",
+             tmp && strlen(tmp) < 64 ? tmp : "/tmp");
     if (!mkdtemp(p->dir))
         return -1;
     snprintf(p->file, sizeof p->file, "%s/a run?#%%.loadline", p->dir);
@@ -61,12 +62,30 @@ static inline int place_tear_down(void **state)
 static inline struct run_record sample_run(void)
 {
     return (struct run_record){
-        .kind = "run", .ordinal = 1, .started_real_ns = INT64_C(1700000000123456789),
-        .target = "sim:llama-3.1-8b@A100", .backend = "openai", .engine = "", .engine_version = "",
-        .model = "m", .command = "loadline run", .seed = 42, .mode = "open", .request_rate = 10,
-        .burstiness = 1, .ramp = "", .on_cap = "queue", .num_prompts = 1000,
-        .timeout_ns = INT64_C(600000000000), .workload = "chat", .workload_json = "{}",
-        .goodput = "", .slo = "", .options_json = "{}", .host_json = "{}", .context_json = "{}",
+        .kind = "run",
+        .ordinal = 1,
+        .started_real_ns = INT64_C(1700000000123456789),
+        .target = "sim:llama-3.1-8b@A100",
+        .backend = "openai",
+        .engine = "",
+        .engine_version = "",
+        .model = "m",
+        .command = "loadline run",
+        .seed = 42,
+        .mode = "open",
+        .request_rate = 10,
+        .burstiness = 1,
+        .ramp = "",
+        .on_cap = "queue",
+        .num_prompts = 1000,
+        .timeout_ns = INT64_C(600000000000),
+        .workload = "chat",
+        .workload_json = "{}",
+        .goodput = "",
+        .slo = "",
+        .options_json = "{}",
+        .host_json = "{}",
+        .context_json = "{}",
     };
 }
 
@@ -74,12 +93,27 @@ static inline struct request_record sample_request(uint64_t index)
 {
     int64_t t = (int64_t)index * 1000000;
     return (struct request_record){
-        .index = index, .phase = 1, .rung = -1,
-        .intended_ns = t, .started_ns = t + 10, .sent_ns = t + 20, .first_byte_ns = t + 400,
-        .first_token_ns = t + 500, .first_answer_ns = t + 500, .last_token_ns = t + 900,
-        .end_ns = t + 1000, .dns_ns = RECORD_NONE, .connect_ns = RECORD_NONE, .tls_ns = RECORD_NONE,
-        .outcome = OUTCOME_OK, .http_status = 200, .finish_reason = slice_of("length"),
-        .prompt_tokens = 100, .output_tokens = 5, .cached_tokens = -1, .reasoning_tokens = -1,
+        .index = index,
+        .phase = 1,
+        .rung = -1,
+        .intended_ns = t,
+        .started_ns = t + 10,
+        .sent_ns = t + 20,
+        .first_byte_ns = t + 400,
+        .first_token_ns = t + 500,
+        .first_answer_ns = t + 500,
+        .last_token_ns = t + 900,
+        .end_ns = t + 1000,
+        .dns_ns = RECORD_NONE,
+        .connect_ns = RECORD_NONE,
+        .tls_ns = RECORD_NONE,
+        .outcome = OUTCOME_OK,
+        .http_status = 200,
+        .finish_reason = slice_of("length"),
+        .prompt_tokens = 100,
+        .output_tokens = 5,
+        .cached_tokens = -1,
+        .reasoning_tokens = -1,
         .output_source = TOKENS_USAGE,
     };
 }
