@@ -39,7 +39,7 @@ int buf_reserve(struct buf *b, size_t more)
         cap *= 2;
     if (cap > max)
         cap = max;
-    b->p = mem_resize(b->p, cap);
+    b->p = mem_resize(b->p, cap + 1); /* a terminator always has its place, and counts nowhere */
     b->cap = cap;
     return OK;
 }
@@ -64,9 +64,11 @@ int buf_printf(struct buf *b, const char *format, ...)
     va_end(args);
     if (n < 0)
         return ERR_INPUT;
-    int rc = buf_reserve(b, (size_t)n + 1);
+    int rc = buf_reserve(b, (size_t)n);
     if (rc < 0)
         return rc;
+    if (n == 0)
+        return OK;
     va_start(args, format);
     vsnprintf(b->p + b->n, (size_t)n + 1, format, args);
     va_end(args);
@@ -86,12 +88,8 @@ void buf_consume(struct buf *b, size_t n)
 
 const char *buf_cstr(struct buf *b)
 {
-    if (b->n == b->cap) {
-        size_t max = b->max;
-        b->max = 0; /* the terminator is ours, not the peer's: it does not count */
-        buf_reserve(b, 1);
-        b->max = max;
-    }
+    if (!b->p)
+        b->p = mem_alloc(1);
     b->p[b->n] = '\0';
     return b->p;
 }

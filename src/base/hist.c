@@ -96,19 +96,27 @@ void hist_encode(const struct hist *h, struct buf *out)
     }
 }
 
+/* Takes the next pair; *at goes from the bucket after the last one to the bucket the pair names. */
+static int take_pair(struct slice *in, uint64_t *at, uint64_t *count)
+{
+    uint64_t skip;
+    if (varint_take(in, &skip) < 0 || varint_take(in, count) < 0)
+        return ERR_INPUT;
+    if (skip >= HIST_BUCKETS || *at + skip >= HIST_BUCKETS || *count > UINT32_MAX)
+        return ERR_INPUT;
+    *at += skip;
+    return OK;
+}
+
 int hist_decode(struct hist *h, struct slice in)
 {
-    uint64_t at = 0;
-    while (in.n > 0) {
-        uint64_t skip, count;
-        if (varint_take(&in, &skip) < 0 || varint_take(&in, &count) < 0)
+    uint64_t at = 0, count;
+    for (struct slice look = in; look.n > 0; at++) /* all of it, before h is touched */
+        if (take_pair(&look, &at, &count) < 0)
             return ERR_INPUT;
-        if (skip >= HIST_BUCKETS || at + skip >= HIST_BUCKETS || count > UINT32_MAX)
-            return ERR_INPUT;
-        at += skip;
+    for (at = 0; in.n > 0 && take_pair(&in, &at, &count) == OK; at++) {
         bump(h, (unsigned)at, (uint32_t)count);
         raise_max(h, upper_edge_ns((unsigned)at));
-        at++;
     }
     return OK;
 }

@@ -53,7 +53,9 @@ bool json_enter_object(struct json *j);
 bool json_next_key(struct json *j, struct slice *raw_key); /* false: the object ended (or failed) */
 bool json_enter_array(struct json *j);
 bool json_next_item(struct json *j);                       /* false: the array ended (or failed) */
-bool json_string(struct json *j, struct slice *raw);
+/* jansson has a function of this name too: under another symbol a program may link both. (One source file
+ * cannot include both headers.) */
+bool json_string(struct json *j, struct slice *raw) __asm__("loadline_json_string");
 bool json_int(struct json *j, int64_t *out);
 bool json_double(struct json *j, double *out);
 bool json_bool(struct json *j, bool *out);

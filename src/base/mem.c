@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+
 static void *or_die(void *p, size_t n)
 {
     if (p || n == 0)
         return p;
-    fprintf(stderr, "loadline: out of memory (asked for %zu bytes); try fewer requests at once\n", n);
+    fprintf(stderr, "loadline: out of memory (asked for %zu bytes); try fewer requests at once\n",
+            n);
     exit(2);
 }
 
@@ -48,6 +51,8 @@ char *mem_printf(const char *format, ...)
     va_start(args, format);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
+    if (n < 0)
+        BUG("a format that cannot be printed");
     char *out = mem_alloc((size_t)n + 1);
     va_start(args, format);
     vsnprintf(out, (size_t)n + 1, format, args);

@@ -11,7 +11,7 @@ void *mem_zero(size_t count, size_t size);
 void *mem_resize(void *p, size_t n);
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *p, size_t n);
-char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2), nonnull(1)));
 
 #define MEM_NEW(type)            ((type *)mem_zero(1, sizeof(type)))
 #define MEM_ARRAY(type, count)   ((type *)mem_zero((count), sizeof(type)))
