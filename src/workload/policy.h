@@ -41,6 +41,7 @@ struct offer {
     uint64_t index;
     int64_t intended_ns; /* closed: the moment its user became free */
     enum phase phase;
+    unsigned thread;     /* closed: the thread whose user it is; kept for policy_end */
     bool cancelled;      /* from refill after policy_stop: it had queued; record it, do not start it */
 };
 
@@ -53,12 +54,21 @@ enum admission {
 
 struct policy;
 
+/* A schedule without gaps (offline, or rate INFINITY) needs num_prompts: it would never end. */
 struct policy *policy_new(const struct load_spec *spec, unsigned threads, int64_t start_ns);
 void policy_free(struct policy *p);
 
+/* Something to start now, counted as in flight (or, when cancelled, only to be recorded: it is in flight
+ * nowhere and policy_end passes over it). Closed: one of this thread's own free users, never before the start;
+ * under a cap: the earliest of the queue, whichever thread it came from. */
 bool policy_refill(struct policy *p, unsigned thread, int64_t now_ns, struct offer *out);
+
+/* The next request of the schedule; false for closed loads and when there is none. Whoever holds one must
+ * hand it to policy_admit when its time has come (or drop it after policy_stop). */
 bool policy_reserve(struct policy *p, struct offer *out);
 enum admission policy_admit(struct policy *p, const struct offer *o, int64_t now_ns);
+
+/* Of what was started (ADMIT_START, or refill without cancelled) and has ended, however it ended. */
 void policy_end(struct policy *p, const struct offer *o, int64_t now_ns);
 
 /* Offer nothing more; what is in flight goes on (first Ctrl-C). */
@@ -69,10 +79,14 @@ void policy_stop(struct policy *p);
 bool policy_exhausted(struct policy *p);
 bool policy_measured(struct policy *p); /* no request of phase measure (or warmup) is in flight, queued or due */
 
+/* offered, dropped and ended are of phase measure (or warmup) alone; at the end offered = dropped + ended.
+ * in_flight, queued and their peaks are of all phases, as the cap is. */
 struct policy_counts {
-    uint64_t offered, in_flight, queued, dropped, ended;
+    uint64_t offered; /* started, queued or dropped */
+    uint64_t in_flight, queued, dropped;
+    uint64_t ended;   /* what refill handed out cancelled included */
     uint64_t peak_in_flight, peak_queued;
-    int64_t last_offer_ns;
+    int64_t last_offer_ns; /* when the last offered one was made; the start before the first */
 };
 struct policy_counts policy_counts(struct policy *p);
 
