@@ -91,7 +91,6 @@ struct exchange { /* zero-initialise; the first block is the caller's to fill be
     uint64_t received_bytes;     /* as read from the socket */
     uint32_t rtt_us, min_rtt_us, retransmits; /* TCP_INFO at the end; 0 on unix sockets */
     struct conn *conn;           /* net's own */
-    struct exchange *prev, *next;
 };
 
 struct exchanger_options {
@@ -113,15 +112,17 @@ struct exchanger;
 
 int exchanger_new(const struct endpoint *ep, const struct exchanger_options *o, struct exchanger **out,
                   struct err *e);
-void exchanger_free(struct exchanger *xr); /* cancels what is in flight */
+void exchanger_free(struct exchanger *xr); /* cancels what is in flight; handlers must start nothing then */
 struct exchanger_stats *exchanger_stats(struct exchanger *xr);
 
 /* Opens connections ahead of the start (TLS included) and waits until they stand or deadline_ns passes.
  * ERR_NET with the reason when none could be opened. */
 int exchanger_preconnect(struct exchanger *xr, unsigned count, int64_t deadline_ns, struct err *e);
 
-/* Starts x. It may fail at once: end is then called from within. */
+/* Starts x. No handler is called from within: what fails at once is told by the next exchanger_run, so
+ * an `end` that starts the next exchange never nests. */
 void exchange_start(struct exchanger *xr, struct exchange *x);
+/* Ends x at once, closing its connection; nothing when x is not in flight. */
 void exchange_cancel(struct exchanger *xr, struct exchange *x);
 
 /* Serves sockets and deadlines until at least due_ns (0: one look; INT64_MAX: until something happened),

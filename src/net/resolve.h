@@ -27,4 +27,7 @@ struct addresses {
 /* Every distinct address of the URL's host, in the resolver's order. ERR_NET when there is none. */
 int resolve_url(const struct url *u, struct addresses *out, struct err *e);
 
+/* Fills a->text from a->storage. */
+void address_describe(struct address *a);
+
 #endif
