@@ -1,0 +1,62 @@
+#ifndef LOADLINE_SERVE_CLIENT_H
+#define LOADLINE_SERVE_CLIENT_H
+
+/* A connection from a client: requests in, one after another, and the bytes of their answers out. While an answer is
+ * generated the bytes of later requests wait. A closed client stays in memory until client_sweep, since
+ * events of the same turn may name it: look at `fd` (−1 when closed). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "serve/server.h"
+#include "wire/http1.h"
+
+struct generation;
+
+struct client {
+    struct server *server;
+    int fd;
+    int interest;                  /* what the poller watches for */
+    struct http1 http;
+    char method[16], target[256];  /* cut when longer: nothing we serve is */
+    char request_id[128];
+    struct buf body;
+    struct buf in;                 /* of later requests */
+    struct buf out;                /* not yet taken by the kernel */
+    struct generation *generation; /* the answer under way */
+    bool close_after;              /* this answer is the last */
+    bool ended;                    /* it was given: what still comes in is dropped */
+    bool lingering;                /* answered before the request was complete: read its rest, drop it */
+    int64_t active_ns;             /* last byte in or out */
+    struct client *prev, *next;
+};
+
+/* Takes over fd. */
+void client_new(struct server *s, int fd);
+
+void client_readable(struct client *c);
+void client_writable(struct client *c);
+
+/* Sends bytes, or keeps them until the kernel takes them. False when the client was closed: it is gone, or it
+ * reads more slowly than `bound` bytes of backlog allow (0: no bound). */
+bool client_send(struct client *c, const char *p, size_t n, size_t bound);
+
+/* A whole response. */
+void client_respond(struct client *c, int status, const char *content_type, struct slice body);
+void client_refuse(struct client *c, int status, const char *message, const char *param,
+                   const char *allow);
+
+/* The answer is complete (client_respond and client_refuse say so themselves): closes if it was the last. */
+void client_answered(struct client *c);
+
+/* After a generation's answer: goes on with the requests that came in meanwhile. */
+void client_resume(struct client *c);
+
+void client_close(struct client *c);
+
+/* Closes what was idle for long; frees what was closed. */
+void client_expire(struct server *s, int64_t now_ns);
+void client_sweep(struct server *s);
+
+#endif

@@ -1,0 +1,156 @@
+#include "serve/endpoints.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "serve/ask.h"
+#include "serve/generation.h"
+#include "serve/reply.h"
+
+static const char json_type[] = "application/json";
+
+static const char *model_name(const struct client *c)
+{
+    return c->server->config->model->name;
+}
+
+static void answer_health(struct client *c)
+{
+    client_respond(c, 200, NULL, slice_make(NULL, 0));
+}
+
+static void answer_version(struct client *c)
+{
+    client_respond(c, 200, json_type, slice_of("{\"version\":\"" SERVE_VERSION "\"}"));
+}
+
+static void answer_models(struct client *c)
+{
+    struct buf body = {0};
+    buf_printf(
+        &body,
+        "{\"object\":\"list\",\"data\":[{\"id\":\"%s\",\"object\":\"model\",\"created\":%lld,"
+        "\"owned_by\":\"loadline\",\"root\":\"%s\",\"parent\":null,\"max_model_len\":%lld}]}",
+        model_name(c), (long long)c->server->created_s, model_name(c),
+        (long long)c->server->config->max_model_len);
+    client_respond(c, 200, json_type, buf_slice(&body));
+    buf_release(&body);
+}
+
+static void answer_metrics(struct client *c)
+{
+    struct server *s = c->server;
+    struct buf body = {0};
+    const struct exposition *counted[SIM_MAX_REPLICAS];
+    struct engine_counts engines[SIM_MAX_REPLICAS];
+    for (int i = 0; i < s->config->replicas; i++) {
+        counted[i] = &s->lanes[i].counted;
+        engines[i] = engine_counts(s->lanes[i].engine);
+    }
+    exposition_page(&body, model_name(c), counted, engines, s->config->replicas);
+    client_respond(c, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&body));
+    buf_release(&body);
+}
+
+static bool knows_model(const struct client *c, const struct ask *a)
+{
+    return a->model.n == 0 || slice_is_nocase(buf_slice(&a->model), model_name(c));
+}
+
+static void refuse_model(struct client *c)
+{
+    char why[160];
+    snprintf(why, sizeof why, "this server has no such model; it serves '%s'", model_name(c));
+    client_refuse(c, 404, why, "model", NULL);
+}
+
+/* Reads the body. False when it was refused. */
+static bool read_ask(struct client *c, enum ask_kind kind, struct ask *a)
+{
+    struct ask_fault fault;
+    int vocabulary = c->server->config->model->vocabulary;
+    if (ask_parse(kind, buf_slice(&c->body), vocabulary, a, &fault) < 0)
+        client_refuse(c, 400, fault.err.text, fault.param, NULL);
+    else if (!knows_model(c, a))
+        refuse_model(c);
+    else
+        return true;
+    ask_release(a);
+    return false;
+}
+
+static void generate(struct client *c, enum ask_kind kind)
+{
+    struct ask a;
+    struct ask_fault fault = {0};
+    if (!read_ask(c, kind, &a))
+        return;
+    if (generation_begin(c, &a, kind == ASK_CHAT, &fault) < 0)
+        client_refuse(c, 400, fault.err.text, fault.param, NULL);
+    ask_release(&a);
+}
+
+static void answer_completion(struct client *c)
+{
+    generate(c, ASK_COMPLETION);
+}
+
+static void answer_chat(struct client *c)
+{
+    generate(c, ASK_CHAT);
+}
+
+static void answer_tokenize(struct client *c)
+{
+    struct ask a;
+    struct buf body = {0};
+    if (!read_ask(c, ASK_TOKENIZE, &a))
+        return;
+    buf_printf(&body, "{\"count\":%lld,\"max_model_len\":%lld,\"tokens\":[",
+               (long long)a.prompt_tokens, (long long)c->server->config->max_model_len);
+    for (size_t at = 0; at < a.ids.n; at += sizeof(uint32_t)) {
+        uint32_t id;
+        memcpy(&id, a.ids.p + at, sizeof id);
+        if (at > 0)
+            buf_putc(&body, ',');
+        reply_put_count(&body, id);
+    }
+    buf_puts(&body, "]}");
+    client_respond(c, 200, json_type, buf_slice(&body));
+    buf_release(&body);
+    ask_release(&a);
+}
+
+static const struct endpoint_row {
+    const char *path, *method;
+    void (*answer)(struct client *c);
+} table[] = {
+    {"/v1/completions", "POST", answer_completion},
+    {"/v1/chat/completions", "POST", answer_chat},
+    {"/v1/models", "GET", answer_models},
+    {"/health", "GET", answer_health},
+    {"/version", "GET", answer_version},
+    {"/metrics", "GET", answer_metrics},
+    {"/tokenize", "POST", answer_tokenize},
+    /* There is no prefix cache to forget: it is as empty as asked for. */
+    {"/reset_prefix_cache", "POST", answer_health},
+};
+
+void endpoints_answer(struct client *c)
+{
+    char *query = strchr(c->target, '?');
+    if (query)
+        *query = '\0';
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(c->target, table[i].path) != 0)
+            continue;
+        if (strcmp(c->method, table[i].method) == 0)
+            table[i].answer(c);
+        else
+            client_refuse(c, 405, "this path has another method: see the Allow header", NULL,
+                          table[i].method);
+        return;
+    }
+    client_refuse(c, 404, "no such path: try /v1/completions, /v1/chat/completions or /v1/models",
+                  NULL, NULL);
+}

@@ -1,0 +1,273 @@
+#include "serve/generation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "serve/pace.h"
+#include "serve/plan.h"
+#include "serve/reply.h"
+#include "sim/text.h"
+
+enum {
+    /* vLLM and OpenAI: the length of a completion whose body names none. */
+    COMPLETION_DEFAULT_TOKENS = 16,
+    /* Bytes a reader of a stream may leave unread, besides what the kernel holds for it. */
+    MAX_BACKLOG_BYTES = 1 << 20,
+    ID_BYTES = 40,
+};
+
+struct generation {
+    struct client *client;
+    struct lane *lane;
+    struct engine_request *request; /* NULL once its last token is out */
+    struct plan plan;
+    bool chat, stream, include_usage, continuous_usage;
+    bool chunked; /* an HTTP/1.0 client gets the bare stream */
+    int64_t prompt_tokens;
+    int64_t done;    /* tokens given out */
+    uint64_t spoken; /* bytes of text given out */
+    int64_t arrived_ns, created_s;
+    char id[ID_BYTES];
+    struct buf event; /* stream: an event's front, then its back from back_at */
+    size_t back_at;
+    struct buf text; /* otherwise: the answer so far */
+};
+
+static struct reply_answer answer_of(const struct generation *g)
+{
+    return (struct reply_answer){.id = g->id,
+                                 .model = g->client->server->config->model->name,
+                                 .created_s = g->created_s,
+                                 .chat = g->chat};
+}
+
+/* ---- beginning ---- */
+
+/* The longest output the body allows; 0 when there is no room for it. */
+static int64_t output_limit(const struct server *s, const struct ask *a, bool chat)
+{
+    int64_t room = s->config->max_model_len - a->prompt_tokens;
+    if (room < 1)
+        return 0;
+    if (a->max_tokens > 0)
+        return a->max_tokens <= room ? a->max_tokens : 0;
+    return chat || room < COMPLETION_DEFAULT_TOKENS ? room : COMPLETION_DEFAULT_TOKENS;
+}
+
+static int refuse_length(const struct server *s, const struct ask *a, bool chat,
+                         struct ask_fault *fault)
+{
+    long long longest = (long long)s->config->max_model_len;
+    long long prompt = (long long)a->prompt_tokens;
+    if (prompt >= longest || a->max_tokens < 0) {
+        fault->param = chat ? "messages" : "prompt";
+        return err_set(&fault->err, ERR_INPUT,
+                       "the prompt has %lld tokens, and this model's context holds %lld with the "
+                       "output: shorten it",
+                       prompt, longest);
+    }
+    fault->param = "max_tokens";
+    return err_set(&fault->err, ERR_INPUT,
+                   "%lld output tokens were asked for behind a prompt of %lld: together more than "
+                   "the %lld tokens of this model's context",
+                   (long long)a->max_tokens, prompt, longest);
+}
+
+static void prepare_event(struct generation *g)
+{
+    struct reply_answer a = answer_of(g);
+    reply_event_front(&g->event, &a);
+    g->back_at = g->event.n;
+    reply_event_back(&g->event, &a);
+}
+
+static void send_head(struct generation *g)
+{
+    struct client *c = g->client;
+    struct buf *out = &c->server->scratch;
+    if (!g->chunked)
+        c->close_after = true;
+    struct reply_head head = {.status = 200,
+                              .content_type = "text/event-stream; charset=utf-8",
+                              .request_id = slice_of(c->request_id),
+                              .date = server_date(c->server),
+                              .chunked = g->chunked,
+                              .until_close = !g->chunked,
+                              .keep_alive = !c->close_after};
+    buf_clear(out);
+    reply_head(out, &head);
+    client_send(c, out->p, out->n, MAX_BACKLOG_BYTES);
+}
+
+int generation_begin(struct client *c, const struct ask *a, bool chat, struct ask_fault *fault)
+{
+    struct server *s = c->server;
+    int64_t limit = output_limit(s, a, chat);
+    if (limit < 1)
+        return refuse_length(s, a, chat, fault);
+    struct generation *g = MEM_NEW(struct generation);
+    uint64_t number = s->requests++;
+    *g = (struct generation){.client = c,
+                             .lane = pace_lane(s),
+                             .plan = plan_answer(a, s->options->seed, number, limit),
+                             .chat = chat,
+                             .stream = a->stream,
+                             .include_usage = a->include_usage,
+                             .continuous_usage = a->continuous_usage,
+                             .chunked = c->http.minor > 0,
+                             .prompt_tokens = a->prompt_tokens,
+                             .arrived_ns = clock_mono_ns(),
+                             .created_s = clock_real_ns() / NS_PER_S};
+    snprintf(g->id, sizeof g->id, "%s-%016llx", chat ? "chatcmpl" : "cmpl",
+             (unsigned long long)number);
+    g->request = engine_submit(g->lane->engine, a->prompt_tokens, g->plan.output_tokens, g);
+    if (!g->request)
+        BUG("the engine refused lengths that were checked");
+    c->generation = g;
+    if (g->stream) {
+        prepare_event(g);
+        send_head(g);
+    }
+    return OK;
+}
+
+void generation_free(struct generation *g)
+{
+    if (g->request) {
+        engine_cancel(g->lane->engine, g->request);
+        g->lane->counted.finished[FINISH_ABORT]++;
+    }
+    buf_release(&g->event);
+    buf_release(&g->text);
+    free(g);
+}
+
+/* ---- tokens ---- */
+
+/* The next token's text. */
+static struct slice next_text(struct generation *g, bool last)
+{
+    if (last && g->plan.ends_silently)
+        return slice_make(NULL, 0);
+    struct slice word = text_word(&g->plan.words);
+    uint64_t left = g->plan.text_bytes - g->spoken;
+    if (word.n > left)
+        word.n = (size_t)left;
+    g->spoken += word.n;
+    return word;
+}
+
+static void put_event(struct generation *g, struct slice text, bool last, struct buf *out)
+{
+    if (g->done == 1 && g->chat) {
+        struct reply_answer a = answer_of(g);
+        reply_role_event(out, &a);
+    }
+    buf_append(out, g->event.p, g->back_at);
+    buf_put(out, text);
+    buf_append(out, g->event.p + g->back_at, g->event.n - g->back_at);
+    if (last) {
+        buf_putc(out, '"');
+        buf_puts(out, finish_name(g->plan.finish));
+        buf_puts(out, "\"}]");
+    } else {
+        buf_puts(out, "null}]");
+    }
+    if (g->continuous_usage) {
+        buf_puts(out, ",\"usage\":");
+        reply_usage(out, g->prompt_tokens, g->done);
+    }
+    buf_puts(out, "}\n\n");
+}
+
+/* What follows the last token in the same message. */
+static void put_end(struct generation *g, struct buf *out)
+{
+    if (g->include_usage) {
+        struct reply_answer a = answer_of(g);
+        reply_usage_event(out, &a, g->prompt_tokens, g->done);
+    }
+    buf_puts(out, "data: [DONE]\n\n");
+}
+
+/* One message for each token: the chunk's size, the event, the chunk's end. False when the client
+ * is gone, and the generation with it. */
+static bool send_event(struct generation *g, struct slice text, bool last)
+{
+    struct client *c = g->client;
+    struct buf *out = &c->server->scratch;
+    buf_clear(out);
+    size_t begin = g->chunked ? reply_chunk_begin(out) : 0;
+    put_event(g, text, last, out);
+    if (last)
+        put_end(g, out);
+    if (g->chunked)
+        begin = reply_chunk_end(out, begin);
+    if (g->chunked && last)
+        buf_puts(out, "0\r\n\r\n");
+    return client_send(c, out->p + begin, out->n - begin, MAX_BACKLOG_BYTES);
+}
+
+static void send_answer(struct generation *g)
+{
+    struct buf body = {0};
+    struct client *c = g->client;
+    struct reply_answer a = answer_of(g);
+    reply_body(&body, &a, buf_slice(&g->text), finish_name(g->plan.finish), g->prompt_tokens,
+               g->done);
+    generation_free(g);
+    c->generation = NULL;
+    client_respond(c, 200, "application/json", buf_slice(&body));
+    client_resume(c);
+    buf_release(&body);
+}
+
+void generation_token(struct generation *g, bool last, int64_t now_ns)
+{
+    struct client *c = g->client;
+    if (last) {
+        g->request = NULL;
+        g->lane->counted.finished[g->plan.finish]++;
+    }
+    if (g->done++ == 0)
+        exposition_first_token(&g->lane->counted, g->prompt_tokens, now_ns - g->arrived_ns);
+    struct slice text = next_text(g, last);
+    if (!g->stream) {
+        buf_put(&g->text, text);
+        if (last)
+            send_answer(g);
+        return;
+    }
+    if (send_event(g, text, last) && last) {
+        generation_free(g);
+        c->generation = NULL;
+        client_answered(c);
+        client_resume(c);
+    }
+}
+
+void generation_abort(struct generation *g)
+{
+    static const char why[] = "the server is shutting down";
+    struct client *c = g->client;
+    struct buf out = {0};
+    bool stream = g->stream, chunked = g->chunked;
+    generation_free(g);
+    c->generation = NULL;
+    c->close_after = true;
+    if (!stream) {
+        client_refuse(c, 503, why, NULL, NULL);
+        return;
+    }
+    size_t begin = chunked ? reply_chunk_begin(&out) : 0;
+    reply_error_event(&out, 503, why);
+    if (chunked) {
+        begin = reply_chunk_end(&out, begin);
+        buf_puts(&out, "0\r\n\r\n");
+    }
+    if (client_send(c, out.p + begin, out.n - begin, MAX_BACKLOG_BYTES))
+        client_close(c);
+    buf_release(&out);
+}

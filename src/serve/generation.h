@@ -1,0 +1,28 @@
+#ifndef LOADLINE_SERVE_GENERATION_H
+#define LOADLINE_SERVE_GENERATION_H
+
+/* One answer in the making: a request inside an engine, whose tokens go to a client. Ends by its last
+ * token, by generation_abort, or by generation_free when the client has gone. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "serve/ask.h"
+#include "serve/client.h"
+
+struct generation;
+
+/* Plans the answer and queues it; a stream's head goes out at once. ERR_INPUT with the reason when prompt
+ * and output do not fit the context (fault->param names the field). */
+int generation_begin(struct client *c, const struct ask *a, bool chat, struct ask_fault *fault);
+
+/* A token of the generation's request. */
+void generation_token(struct generation *g, bool last, int64_t now_ns);
+
+/* The server ends: tells the client. */
+void generation_abort(struct generation *g);
+
+/* Takes it out of the engine and forgets it. */
+void generation_free(struct generation *g);
+
+#endif

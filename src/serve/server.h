@@ -1,0 +1,45 @@
+#ifndef LOADLINE_SERVE_SERVER_H
+#define LOADLINE_SERVE_SERVER_H
+
+/* What the server's parts share; one thread owns it all. Inside this room only. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "net/poller.h"
+#include "serve/exposition.h"
+#include "serve/listener.h"
+#include "serve/serve.h"
+#include "sim/engine.h"
+
+struct client;
+
+struct lane { /* one replica and its place in time */
+    struct engine *engine;
+    bool stepping;
+    int64_t due_ns; /* end of the step under way */
+    struct exposition counted;
+};
+
+struct server {
+    const struct serve_options *options;
+    const struct sim_config *config;
+    struct poller poller;
+    struct listener listener;
+    bool accepting;           /* the listener is watched: not while descriptors are exhausted */
+    struct lane *lanes;       /* config->replicas of them */
+    struct client *clients;   /* open */
+    struct client *dead;      /* closed, still named by events of this turn of the loop */
+    uint64_t requests;        /* generations begun: the number of the next */
+    int64_t created_s;        /* wall clock at the start */
+    int64_t date_s;           /* second that `date` was written for */
+    char date[40];
+    char *read_buffer;
+    struct buf scratch;       /* one message under construction */
+};
+
+/* The value of a Date header, written once a second. */
+struct slice server_date(struct server *s);
+
+#endif
