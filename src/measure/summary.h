@@ -85,16 +85,20 @@ struct summary {
 
     uint64_t prompt_tokens, output_tokens, cached_tokens;
     bool cached_known;
+    double cache_hit_share;          /* of prompt tokens, by the server's own counters; NAN unknown */
+    uint64_t repeated_prompts;       /* requests whose prompt was used before in this run */
     enum token_source output_source; /* of most requests */
     double tokens_per_event;
     double asked_input_mean, got_input_mean, asked_output_mean, got_output_mean; /* NAN unknown */
 
     double requests_per_s, output_tokens_per_s, prompt_tokens_per_s, total_tokens_per_s;
-    double offered_per_s;            /* achieved */
+    double offered_per_s;            /* of the window, by intended times */
+    double started_per_s;            /* achieved: (n − 1)/(last − first start) */
     bool has_goodput;
     double goodput_per_s, goodput_fraction; /* of offered */
     double concurrency_mean;
     uint64_t concurrency_peak;
+    uint64_t cap_waited;             /* requests that found the cap full and queued */
 
     struct latency latency[LATENCY_METRICS];
     double stalled_share;            /* requests with a gap > 10 × their median */

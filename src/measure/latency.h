@@ -1,0 +1,24 @@
+#ifndef LOADLINE_MEASURE_LATENCY_H
+#define LOADLINE_MEASURE_LATENCY_H
+
+/* Samples → struct latency. Percentiles are the ⌈np⌉-th smallest value; intervals are the binomial order-statistic
+ * ones for independent values (n_eff = n). */
+
+#include "measure/events.h"
+#include "measure/samples.h"
+
+/* Sorts ns. */
+void latency_of_values(double *ns, size_t n, const struct summary_options *o, struct latency *out);
+void latency_of_gaps(const struct gap_pool *g, const struct summary_options *o, struct latency *out);
+
+/* Copies metric m of the window's samples that have one; to ≥ set->n values. Returns how many. */
+size_t latency_collect(const struct sample_set *set, const struct window *w, enum latency_metric m,
+                       double *to);
+
+/* The ⌈np⌉-th smallest of n sorted values in ns, as ms; NAN when there are none. */
+double latency_rank_ms(const double *sorted_ns, size_t n, double p);
+
+/* One row for each output length of a ladder; returns how many. rows ≥ SUMMARY_MAX_RUNGS. */
+size_t latency_rungs(const struct sample_set *set, const struct window *w, struct rung *rows);
+
+#endif
