@@ -24,7 +24,7 @@ struct prompt {
     int64_t output_tokens; /* length asked for; 0: the server decides */
     bool exact_output;     /* synthetic: ask for min_tokens and ignore_eos, so that exactly output_tokens come */
     int rung;              /* place of output_tokens in the ladder; −1 without one */
-    uint64_t source;       /* which item of a dataset; the index itself for drawn prompts */
+    uint64_t source;       /* place in the dataset's file, from 0; the index itself for drawn prompts */
     bool repeated;         /* an item used before in this run */
 };
 

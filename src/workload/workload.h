@@ -58,7 +58,8 @@ struct token_counter {
 struct workload;
 
 /* Reads and checks datasets (file:line in every complaint; an empty one is an error). counter may be NULL:
- * lengths of dataset texts are then estimated as bytes / 4 and said to be. */
+ * lengths of dataset texts are then estimated as bytes / 4 and said to be. Those of CUSTOM always are: its
+ * filter needs none, and usage tells in the end. The file may go once this has returned. */
 int workload_open(const struct workload_spec *spec, const struct token_counter *counter,
                   struct workload **out, struct err *e);
 void workload_close(struct workload *w);
@@ -66,12 +67,13 @@ void workload_close(struct workload *w);
 /* Sets how drawn prompts are made; copies t. Call before the first draw. */
 void workload_set_tokenization(struct workload *w, const struct tokenization *t);
 
-/* Request `index`; `warmup` draws from other streams, so that warm-up never fills a cache for the run.
- * Memory in *out is from `a`. */
+/* Request `index`; `warmup` draws from other streams, and a dataset's items carry a nonce there whatever
+ * cache_bust says, so that warm-up never fills a cache for the run. Memory in *out is from `a`. */
 void workload_draw(const struct workload *w, bool warmup, uint64_t index, struct arena *a,
                    struct prompt *out);
 
-/* Lengths alone, without making the prompt (planning, twin). */
+/* Lengths alone, without making the prompt (planning, twin). Estimates too, where a prompt's own
+ * input_tokens is 0 for unknown. */
 void workload_lengths(const struct workload *w, bool warmup, uint64_t index, int64_t *input_tokens,
                       int64_t *output_tokens);
 

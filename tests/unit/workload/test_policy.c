@@ -457,6 +457,31 @@ static void a_warm_up_is_all_warm_up_and_drains(void **state)
     assert_int_equal(c.offered, 80);
     assert_int_equal(count_phase(w, PHASE_WARMUP), 80);
     assert_int_equal(w->cut_off, 0);
+    spec = open_load(100, INFINITY);
+    spec.warmup = true;
+    spec.duration_ns = S;
+    w = fresh(100 * MS);
+    c = run(w, &spec, 2, 0);
+    assert_int_equal(c.offered, 99);
+    assert_int_equal(w->seen_n, 99);
+    assert_int_equal(w->cut_off, 0);
+}
+
+static void an_arrival_exactly_at_the_end_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct load_spec spec = open_load(100, INFINITY);
+    spec.duration_ns = 20 * MS;
+    struct policy *p = policy_new(&spec, 1, 0);
+    struct offer a;
+    assert_true(policy_reserve(p, &a));
+    assert_int_equal(policy_admit(p, &a, 10 * MS), ADMIT_START);
+    assert_false(policy_measured(p));
+    policy_end(p, &a, 15 * MS);
+    assert_true(policy_measured(p));
+    assert_true(policy_exhausted(p));
+    assert_false(policy_reserve(p, &a));
+    policy_free(p);
 }
 
 static void a_trace_ends_the_run_when_it_is_used_up(void **state)
@@ -499,7 +524,10 @@ static void stopping_hands_the_queue_out_cancelled(void **state)
     assert_int_equal(c.ended, 50);
     size_t cancelled = 0;
     for (size_t i = 0; i < w->seen_n; i++)
-        cancelled += w->seen[i].offer.cancelled;
+        if (w->seen[i].offer.cancelled) {
+            cancelled++;
+            assert_int_equal(w->seen[i].started_ns, w->stop_at_ns); /* at once, slot or none */
+        }
     assert_int_equal(cancelled, 49);
     check_indices(w);
 }
@@ -665,6 +693,7 @@ int main(void)
         cmocka_unit_test(duration_ending_first_offers_fewer_than_num_prompts),
         cmocka_unit_test(offline_load_offers_everything_at_the_start),
         cmocka_unit_test(a_warm_up_is_all_warm_up_and_drains),
+        cmocka_unit_test(an_arrival_exactly_at_the_end_is_not_waited_for),
         cmocka_unit_test(a_trace_ends_the_run_when_it_is_used_up),
         cmocka_unit_test(stopping_offers_nothing_more_and_lets_what_flies_end),
         cmocka_unit_test(stopping_hands_the_queue_out_cancelled),
