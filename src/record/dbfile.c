@@ -142,7 +142,9 @@ static bool damaged(int rc)
 
 int dbfile_error(struct err *e, const char *path, const char *doing, sqlite3 *db, int rc)
 {
-    int os = db ? sqlite3_system_errno(db) : 0;
+    /* What the system said last; after a failure of another kind it is old news. */
+    bool of_system = (rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN;
+    int os = db && of_system ? sqlite3_system_errno(db) : 0;
     const char *words =
         db && (sqlite3_errcode(db) & 0xff) == (rc & 0xff) ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
     if (damaged(rc))

@@ -4,7 +4,8 @@
 
 #include "base/mem.h"
 
-/* Stands in `next` between the exchange that publishes an item and the store that links it. */
+/* Stands in `next` between the exchange that publishes an item and the store that links it; only
+ * its address is used. */
 static struct queued unlinked;
 
 static struct queued *item_new(enum queued_kind kind, int64_t run_id, size_t extra)

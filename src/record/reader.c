@@ -9,6 +9,9 @@
 #include "record/gaps.h"
 #include "record/intern.h"
 
+/* How long a writer that is just then taking its log into the file is waited for. */
+enum { BUSY_TIMEOUT_MS = 2000 };
+
 struct record_reader {
     char *path;
     sqlite3 *db;
@@ -74,7 +77,7 @@ static int try_open(struct record_reader *r, int flags, const char *vfs, const c
     int code = dbfile_open(r->path, flags | SQLITE_OPEN_NOMUTEX, vfs, &r->db, e);
     if (code != OK)
         return code;
-    sqlite3_busy_timeout(r->db, 2000);
+    sqlite3_busy_timeout(r->db, BUSY_TIMEOUT_MS);
     if (pragma)
         sqlite3_exec(r->db, pragma, NULL, NULL, NULL);
     code = begin_reading(r, e);
