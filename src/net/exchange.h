@@ -128,7 +128,8 @@ void exchange_cancel(struct exchanger *xr, struct exchange *x);
 /* Serves sockets and deadlines until at least due_ns (0: one look; INT64_MAX: until something happened),
  * returning early after each batch of events so that the caller can look at its schedule. Sleeps to
  * due − (150 µs + 0.2 % of the wait), then polls with zero timeout, so that it returns at due_ns within
- * a microsecond or so of it. `wake_fd` (−1 for none) makes it return when readable. */
+ * a microsecond or so of it. `wake_fd` (−1 for none) makes it return when readable; it is watched
+ * from one call to the next, so call once with another (or −1) before closing it. */
 void exchanger_run(struct exchanger *xr, int64_t due_ns, int wake_fd);
 
 size_t exchanger_in_flight(const struct exchanger *xr);

@@ -92,21 +92,25 @@ static BIO_METHOD *make_bio_method(void)
 
 /* ---- contexts ---- */
 
-/* Called by OpenSSL when a session can be resumed later: in TLS 1.3 with every ticket. */
+/* Called by OpenSSL when a session can be resumed later: in TLS 1.3 with every ticket. A copy is
+ * kept, so that no two threads ever hold the same session. */
 static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls *t = SSL_get_app_data(ssl);
     struct tls_context *c = t->context;
+    SSL_SESSION *copy = SSL_SESSION_dup(session);
+    if (!copy)
+        return 0;
     char *host = mem_strdup(t->host);
     pthread_mutex_lock(&c->lock);
     SSL_SESSION *old = c->session;
     char *old_host = c->session_host;
-    c->session = session;
+    c->session = copy;
     c->session_host = host;
     pthread_mutex_unlock(&c->lock);
     SSL_SESSION_free(old);
     free(old_host);
-    return 1; /* the reference is ours now */
+    return 0; /* the session itself stays OpenSSL's */
 }
 
 /* OpenSSL forgets a certificate that it refuses, with the names it is for. */
@@ -245,8 +249,8 @@ static void offer_session(struct tls *t)
     struct tls_context *c = t->context;
     SSL_SESSION *session = NULL;
     pthread_mutex_lock(&c->lock);
-    if (c->session && strcmp(c->session_host, t->host) == 0 && SSL_SESSION_up_ref(c->session))
-        session = c->session;
+    if (c->session && strcmp(c->session_host, t->host) == 0)
+        session = SSL_SESSION_dup(c->session);
     pthread_mutex_unlock(&c->lock);
     if (session)
         SSL_set_session(t->ssl, session); /* takes a reference of its own */
