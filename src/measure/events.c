@@ -124,13 +124,27 @@ static void pool_tokens(struct pass *p, size_t n, int64_t wide_ns, uint64_t *lon
     }
 }
 
+/* Longest gap > 10 × the median, and median > 0, without looking for the median: at least half of
+ * the gaps must be that much shorter, and fewer than half of them 0. */
+static void judge_stall(struct pass *p, size_t n, uint64_t longest_ns)
+{
+    size_t gaps = n - 1, half = rank_of(0.5, gaps), shorter = 0, zero = 0;
+    for (size_t j = 1; j < n; j++) {
+        shorter += (double)p->list[j].gap_ns * stall_medians < (double)longest_ns;
+        zero += p->list[j].gap_ns == 0;
+    }
+    if (zero >= half)
+        return;
+    p->ev->judged++;
+    p->ev->stalled += shorter >= half;
+}
+
 static void pool_request(struct pass *p, size_t n, int64_t widest_ns)
 {
     uint64_t longest = 0;
-    double median = n >= 2 ? median_gap_ns(p, n) : 0;
     int64_t wide_ns = INT64_MAX;
     if (widest_ns > wide_floor_ns) {
-        double share = wide_share_of_median * median;
+        double share = n >= 2 ? wide_share_of_median * median_gap_ns(p, n) : 0;
         wide_ns = share > (double)wide_floor_ns ? (int64_t)share : wide_floor_ns;
     }
     if (p->per_token)
@@ -139,10 +153,8 @@ static void pool_request(struct pass *p, size_t n, int64_t widest_ns)
         pool_events(p, n, wide_ns, &longest);
     if (longest > p->ev->longest_ns)
         p->ev->longest_ns = longest;
-    if (n >= 3 && median > 0) {
-        p->ev->judged++;
-        p->ev->stalled += (double)longest > stall_medians * median;
-    }
+    if (n >= 3)
+        judge_stall(p, n, longest);
 }
 
 /* Tokens of q whose event stamp lies in the window. Where no usage came with the events, each

@@ -22,8 +22,8 @@ enum rate { RATE_REQUESTS, RATE_OUTPUT, RATE_TOTAL, RATE_GOODPUT, RATE_IN_FLIGHT
 
 static const char *const rate_names[RATES] = {
     [RATE_REQUESTS] = "requests_per_s",    [RATE_OUTPUT] = "output_tokens_per_s",
-    [RATE_TOTAL] = "total_tokens_per_s",   [RATE_GOODPUT] = "goodput requests_per_s",
-    [RATE_IN_FLIGHT] = "concurrency mean",
+    [RATE_TOTAL] = "total_tokens_per_s",   [RATE_GOODPUT] = "goodput_per_s",
+    [RATE_IN_FLIGHT] = "concurrency_mean",
 };
 
 static double rate_of(const struct summary *s, int metric)

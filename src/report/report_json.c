@@ -1,0 +1,431 @@
+#include "report/report.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "report/tool.h"
+
+/* docs/metrics.md names every key. Values that do not exist are null; an infinite option is "inf",
+ * as it is typed. */
+enum { REAL_DIGITS = 15, SERIES_MAX_ROWS = 96 };
+
+static json_t *real(double x)
+{
+    if (isinf(x))
+        return json_string(x > 0 ? "inf" : "-inf");
+    return isnan(x) ? json_null() : json_real(x);
+}
+
+static json_t *count(uint64_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+/* 0 stands for "none" in the run file. */
+static json_t *count_or_null(int64_t n)
+{
+    return n > 0 ? json_integer(n) : json_null();
+}
+
+/* Text of a file or a server may hold broken UTF-8, which JSON cannot: it is escaped away byte by
+ * byte. */
+static json_t *text(const char *p)
+{
+    json_t *s = json_string(p);
+    if (s)
+        return s;
+    struct buf clean = {0};
+    for (; *p; p++)
+        buf_putc(&clean, (unsigned char)*p < 0x80 ? *p : '?');
+    s = json_string(buf_cstr(&clean));
+    buf_release(&clean);
+    return s;
+}
+
+static json_t *text_or_null(const char *p)
+{
+    return p[0] != '\0' ? text(p) : json_null();
+}
+
+static void put(json_t *o, const char *key, json_t *value)
+{
+    json_object_set_new(o, key, value);
+}
+
+static json_t *tool_object(void)
+{
+    json_t *o = json_object();
+    put(o, "name", text("loadline"));
+    put(o, "version", text(tool_version()));
+    put(o, "commit", text_or_null(tool_commit()));
+    return o;
+}
+
+static json_t *moment(int64_t real_ns)
+{
+    char out[40];
+    time_t seconds = (time_t)(real_ns / NS_PER_S);
+    struct tm t;
+    if (real_ns <= 0 || !gmtime_r(&seconds, &t))
+        return json_null();
+    size_t n = strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%S", &t);
+    snprintf(out + n, sizeof out - n, ".%03dZ", (int)(real_ns % NS_PER_S / NS_PER_MS));
+    return text(out);
+}
+
+static json_t *run_object(const struct run_record *run)
+{
+    json_t *o = json_object();
+    put(o, "id", json_integer(run->id));
+    put(o, "started_at", moment(run->started_real_ns));
+    put(o, "command", text_or_null(run->command));
+    put(o, "target", text_or_null(run->target));
+    put(o, "backend", text_or_null(run->backend));
+    put(o, "engine", text_or_null(run->engine));
+    put(o, "engine_version", text_or_null(run->engine_version));
+    put(o, "model", text_or_null(run->model));
+    put(o, "workload", text_or_null(run->workload));
+    put(o, "seed", count(run->seed));
+    return o;
+}
+
+/* A JSON object kept as text in the run file; an empty one for anything else. */
+static json_t *kept_object(const char *json)
+{
+    json_t *o = json_loads(json, 0, NULL);
+    if (json_is_object(o))
+        return o;
+    json_decref(o);
+    return json_object();
+}
+
+static json_t *host_object(const struct summary *s)
+{
+    json_t *o = kept_object(s->run.host_json);
+    put(o, "steal_fraction", real(s->instrument.steal_fraction));
+    return o;
+}
+
+static json_t *load_object(const struct summary *s)
+{
+    const struct run_record *run = &s->run;
+    bool open = slice_is(slice_of(run->mode), "open");
+    json_t *o = json_object();
+    put(o, "mode", text(run->mode));
+    put(o, "request_rate", run->request_rate > 0 ? real(run->request_rate) : json_null());
+    put(o, "burstiness", open ? real(run->burstiness) : json_null());
+    put(o, "max_concurrency", count_or_null(run->max_concurrency));
+    put(o, "num_prompts", count_or_null(run->num_prompts));
+    put(o, "duration_s", run->duration_ns > 0 ? real((double)run->duration_ns / 1e9) : json_null());
+    put(o, "offered_per_s", real(s->offered_per_s));
+    put(o, "started_per_s", real(s->started_per_s));
+    return o;
+}
+
+static json_t *window_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "start_s", real(s->window_start_s));
+    put(o, "end_s", real(s->window_end_s));
+    put(o, "warmup_requests", count(s->warmup_requests));
+    put(o, "steady", json_boolean(s->steady));
+    return o;
+}
+
+static json_t *requests_object(const struct summary *s)
+{
+    json_t *o = json_object(), *errors = json_object();
+    put(o, "offered", count(s->offered));
+    put(o, "sent", count(s->sent));
+    put(o, "completed", count(s->completed));
+    put(o, "failed", count(s->failed));
+    put(o, "dropped", count(s->dropped));
+    for (int i = OUTCOME_OK + 1; i < OUTCOME_COUNT; i++)
+        if (s->errors[i] > 0 && i != OUTCOME_DROPPED)
+            put(errors, outcome_name((enum outcome)i), count(s->errors[i]));
+    put(o, "errors", errors);
+    put(o, "first_error", text_or_null(s->first_error));
+    put(o, "tail", count(s->tail_requests));
+    put(o, "resends", count(s->resends));
+    put(o, "cap_waited", count(s->cap_waited));
+    put(o, "repeated_prompts", count(s->repeated_prompts));
+    return o;
+}
+
+static json_t *tokens_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "prompt", count(s->prompt_tokens));
+    put(o, "output", count(s->output_tokens));
+    put(o, "cached", s->cached_known ? count(s->cached_tokens) : json_null());
+    put(o, "output_source", text(token_source_name(s->output_source)));
+    put(o, "per_event", real(s->tokens_per_event));
+    put(o, "cache_hit_share", real(s->cache_hit_share));
+    put(o, "asked_input_mean", real(s->asked_input_mean));
+    put(o, "got_input_mean", real(s->got_input_mean));
+    put(o, "asked_output_mean", real(s->asked_output_mean));
+    put(o, "got_output_mean", real(s->got_output_mean));
+    return o;
+}
+
+static json_t *throughput_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "requests_per_s", real(s->requests_per_s));
+    put(o, "output_tokens_per_s", real(s->output_tokens_per_s));
+    put(o, "prompt_tokens_per_s", real(s->prompt_tokens_per_s));
+    put(o, "total_tokens_per_s", real(s->total_tokens_per_s));
+    return o;
+}
+
+static json_t *goodput_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "requests_per_s", real(s->goodput_per_s));
+    put(o, "fraction", real(s->goodput_fraction));
+    put(o, "bounds", s->has_goodput ? text(s->options.goodput) : json_null());
+    return o;
+}
+
+static json_t *bound_or_null(bool has, double value)
+{
+    return has ? real(value) : json_null();
+}
+
+static json_t *interval_array(const struct interval *ci)
+{
+    json_t *a = json_array();
+    json_array_append_new(a, bound_or_null(ci->has_low, ci->low));
+    json_array_append_new(a, bound_or_null(ci->has_high, ci->high));
+    return a;
+}
+
+static json_t *latency_object(const struct latency *l, const struct summary_options *options)
+{
+    json_t *o = json_object(), *percentiles = json_object(), *ci = json_object();
+    put(o, "n", count(l->n));
+    put(o, "n_eff", real(l->n_eff));
+    put(o, "mean", real(l->mean));
+    put(o, "std", real(l->sd));
+    put(o, "min", real(l->min));
+    put(o, "max", real(l->max));
+    for (size_t i = 0; i < options->percentile_count; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "%.10g", options->percentiles[i]);
+        put(percentiles, key, real(l->percentile[i]));
+        put(ci, key, interval_array(&l->ci95[i]));
+    }
+    put(o, "percentiles", percentiles);
+    put(o, "ci95", ci);
+    put(o, "tail_ratio", real(l->tail_ratio));
+    return o;
+}
+
+static json_t *latencies_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    for (int m = 0; m < LATENCY_METRICS; m++)
+        put(o, latency_metric_name((enum latency_metric)m),
+            latency_object(&s->latency[m], &s->options));
+    return o;
+}
+
+static json_t *stalls_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "share", real(s->stalled_share));
+    put(o, "longest_ms", real(s->longest_stall_ms));
+    put(o, "itl_left_out", count(s->itl_left_out));
+    return o;
+}
+
+static json_t *rungs_array(const struct summary *s)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < s->rung_count; i++) {
+        const struct rung *r = &s->rungs[i];
+        json_t *o = json_object();
+        put(o, "output_tokens", json_integer(r->output_tokens));
+        put(o, "n", count(r->n));
+        put(o, "ttft_p50_ms", real(r->ttft_p50_ms));
+        put(o, "tpot_p50_ms", real(r->tpot_p50_ms));
+        put(o, "tpot_p99_ms", real(r->tpot_p99_ms));
+        put(o, "e2e_p50_ms", real(r->e2e_p50_ms));
+        put(o, "e2e_p99_ms", real(r->e2e_p99_ms));
+        json_array_append_new(a, o);
+    }
+    return a;
+}
+
+static json_t *lag_object(double p50, double p99, double max)
+{
+    json_t *o = json_object();
+    put(o, "p50", real(p50));
+    put(o, "p99", real(p99));
+    put(o, "max", real(max));
+    return o;
+}
+
+static json_t *instrument_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "rx_stamped_fraction", real(s->instrument.rx_stamped_fraction));
+    put(o, "censored_fraction", real(s->instrument.censored_fraction));
+    put(o, "censored_ours_fraction", real(s->instrument.censored_ours_fraction));
+    put(o, "read_lag_ms",
+        lag_object(s->instrument.read_lag_p50_ms, s->instrument.read_lag_p99_ms,
+                   s->instrument.read_lag_max_ms));
+    put(o, "schedule_lag_ms",
+        lag_object(s->instrument.schedule_lag_p50_ms, s->instrument.schedule_lag_p99_ms,
+                   s->instrument.schedule_lag_max_ms));
+    put(o, "cpu_user_us_per_event", real(s->instrument.cpu_user_us_per_event));
+    put(o, "cpu_total_us_per_event", real(s->instrument.cpu_total_us_per_event));
+    put(o, "spin_fraction", real(s->instrument.spin_fraction));
+    put(o, "busy_fraction", real(s->instrument.busy_fraction));
+    put(o, "clock_steps", count(s->instrument.clock_steps));
+    return o;
+}
+
+static json_t *slo_object(const struct summary *s)
+{
+    json_t *o = json_object(), *a = json_array();
+    for (size_t i = 0; i < s->slo_count; i++) {
+        const struct slo_result *r = &s->slo[i];
+        json_t *b = json_object();
+        put(b, "metric", text(bound_metric_name(r->bound.metric)));
+        put(b, "percentile", real(100 * r->bound.p));
+        put(b, "limit_ms", real((double)r->bound.limit_ns / 1e6));
+        put(b, "offered", count(r->offered));
+        put(b, "misses", count(r->misses));
+        put(b, "miss_share", real(r->miss_share));
+        put(b, "allowed_share", real(r->allowed_share));
+        put(b, "met", json_boolean(r->met));
+        put(b, "certified", json_boolean(r->certified));
+        json_array_append_new(a, b);
+    }
+    put(o, "expression", text(s->options.slo));
+    put(o, "met", json_boolean(s->slo_met));
+    put(o, "bounds", a);
+    return o;
+}
+
+static json_t *verdict_object(const struct summary *s)
+{
+    static const char *const verdicts[] = {"valid", "provisional", "invalid"};
+    static const char *const severities[] = {"note", "provisional", "invalid"};
+    static const char *const statuses[] = {"pass", "fail", "skipped"};
+    json_t *o = json_object(), *a = json_array();
+    for (size_t i = 0; i < s->check_count; i++) {
+        const struct check *c = &s->checks[i];
+        json_t *row = json_object();
+        put(row, "id", text(c->id));
+        put(row, "severity", text(severities[c->severity]));
+        put(row, "status", text(statuses[c->status]));
+        put(row, "value", text(c->value));
+        put(row, "threshold", text(c->threshold));
+        put(row, "advice", text(c->advice));
+        json_array_append_new(a, row);
+    }
+    put(o, "status", text(verdicts[s->verdict]));
+    put(o, "checks", a);
+    return o;
+}
+
+static json_t *findings_array(const struct summary *s)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < s->finding_count; i++) {
+        json_t *o = json_object();
+        put(o, "severity", text(s->findings[i].severity));
+        put(o, "text", text(s->findings[i].text));
+        json_array_append_new(a, o);
+    }
+    return a;
+}
+
+static json_t *summary_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "schema", text("loadline.summary/1"));
+    put(o, "tool", tool_object());
+    put(o, "run", run_object(&s->run));
+    put(o, "host", host_object(s));
+    put(o, "context", kept_object(s->run.context_json));
+    put(o, "load", load_object(s));
+    put(o, "window", window_object(s));
+    put(o, "requests", requests_object(s));
+    put(o, "tokens", tokens_object(s));
+    put(o, "throughput", throughput_object(s));
+    put(o, "goodput", goodput_object(s));
+    if (s->slo_count > 0)
+        put(o, "slo", slo_object(s));
+    json_t *concurrency = json_object();
+    put(concurrency, "mean", real(s->concurrency_mean));
+    put(concurrency, "peak", count(s->concurrency_peak));
+    put(o, "concurrency", concurrency);
+    put(o, "latency", latencies_object(s));
+    put(o, "stalls", stalls_object(s));
+    if (s->rung_count > 0)
+        put(o, "rungs", rungs_array(s));
+    put(o, "instrument", instrument_object(s));
+    put(o, "findings", findings_array(s));
+    put(o, "verdict", verdict_object(s));
+    return o;
+}
+
+static int append(const char *bytes, size_t n, void *out)
+{
+    return buf_append(out, bytes, n);
+}
+
+/* Consumes o. */
+static int dump(json_t *o, struct buf *out, struct err *e)
+{
+    size_t before = out->n;
+    int rc =
+        o ? json_dump_callback(o, append, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS))
+          : -1;
+    json_decref(o);
+    if (rc == 0)
+        rc = buf_putc(out, '\n');
+    if (rc == 0)
+        return OK;
+    out->n = before;
+    return err_set(e, ERR_TOO_BIG, "the summary does not fit as JSON");
+}
+
+int report_json(const struct summary *s, struct buf *out, struct err *e)
+{
+    return dump(summary_object(s), out, e);
+}
+
+static json_t *series_row(const struct series_metric *m)
+{
+    json_t *o = json_object();
+    put(o, "n", count(m->n));
+    put(o, "median", real(m->median));
+    put(o, "mean", real(m->mean));
+    put(o, "std", real(m->sd));
+    put(o, "cv", real(m->cv));
+    put(o, "ci95", interval_array(&m->ci95));
+    return o;
+}
+
+int report_json_series(const struct summary *runs, size_t n, struct buf *out, struct err *e)
+{
+    struct series_metric rows[SERIES_MAX_ROWS];
+    size_t row_count = summary_series(runs, n, rows, SERIES_MAX_ROWS);
+    json_t *o = json_object(), *metrics = json_object(), *list = json_array();
+    for (size_t i = 0; i < row_count; i++)
+        put(metrics, rows[i].name, series_row(&rows[i]));
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, summary_object(&runs[i]));
+    put(o, "schema", text("loadline.series/1"));
+    put(o, "tool", tool_object());
+    put(o, "metrics", metrics);
+    put(o, "runs", list);
+    return dump(o, out, e);
+}
