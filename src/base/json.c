@@ -22,7 +22,8 @@ static __attribute__((noinline, cold)) const char *fail_at(struct json *j, const
 
 static inline const char *skip_blanks(const char *p, const char *end)
 {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    while (p < end && (unsigned char)*p <= ' ' && /* one comparison where there is no blank */
+           (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;
 }
@@ -77,21 +78,27 @@ static const char *scan_escape(struct json *j, const char *p)
     return p + 6;
 }
 
-/* p is behind the opening quote; returns the byte behind the closing one. */
-static inline const char *scan_string(struct json *j, const char *p)
+/* The rest of a string from its first special byte on, where that is not the closing quote. */
+static __attribute__((noinline)) const char *scan_escapes(struct json *j, const char *p)
 {
-    for (;;) {
-        p = find_special(p, j->end);
-        if (p == j->end)
-            return fail_at(j, p);
-        if (*p == '"')
-            return p + 1;
-        if (*p != '\\')
-            return fail_at(j, p);
+    while (p < j->end && *p == '\\') {
         p = scan_escape(j, p);
         if (!p)
             return NULL;
+        p = find_special(p, j->end);
+        if (p < j->end && *p == '"')
+            return p + 1;
     }
+    return fail_at(j, p);
+}
+
+/* p is behind the opening quote; returns the byte behind the closing one. */
+static inline __attribute__((always_inline)) const char *scan_string(struct json *j, const char *p)
+{
+    p = find_special(p, j->end);
+    if (p < j->end && *p == '"')
+        return p + 1;
+    return scan_escapes(j, p);
 }
 
 static const char *scan_digits(const char *p, const char *end)
@@ -161,6 +168,8 @@ static inline const char *scan_key(struct json *j, const char *p, struct slice *
     if (!p)
         return NULL;
     *raw = slice_make(begin, (size_t)(p - 1 - begin));
+    if (p < j->end && *p == ':') /* as good as always */
+        return p + 1;
     p = skip_blanks(p, j->end);
     if (p == j->end || *p != ':')
         return fail_at(j, p);

@@ -197,8 +197,8 @@ static int parse_unix(struct slice rest, struct url *u, const char **why)
         rest = tail(rest, 2);
     const char *split = rest.n > 0 ? slice_find(rest, slice_of(":/")) : NULL;
     size_t n = split ? (size_t)(split - rest.p) : rest.n;
-    if (n == 0 || rest.p[0] != '/')
-        *why = "the socket's path must begin with /";
+    if (n == 0 || rest.p[0] != '/' || slice_starts(rest, "//"))
+        *why = "the socket's path must begin with one /";
     else if (n >= sizeof address.sun_path)
         *why = "the socket's path is longer than the system allows (107 bytes)";
     else if (!all_bytes(slice_make(rest.p, n), is_not_control))
