@@ -40,7 +40,7 @@ static void put_lengths(const struct api_options *o, const struct prompt *p, boo
         buf_printf(out, ",\"%s\":%lld",
                    chat && !(o->fields & API_MAX_TOKENS) ? "max_completion_tokens" : "max_tokens",
                    (long long)p->output_tokens);
-    if (!p->exact_output)
+    if (!p->exact_output && !o->exact_output)
         return;
     if (wanted(o, API_MIN_TOKENS))
         buf_printf(out, ",\"min_tokens\":%lld", (long long)p->output_tokens);
@@ -273,7 +273,6 @@ static int read_object(struct slice data, struct choice *c, struct delta *out)
     }
     if (json_end(&j) < 0)
         return ERR_PROTOCOL;
-    out->answer = out->text.n > 0 || c->other;
     return OK;
 }
 
@@ -283,7 +282,9 @@ static int read_object(struct slice data, struct choice *c, struct delta *out)
  * UTF-8 character, a special token). */
 static void count_tokens(struct api_stream *s, const struct choice *c, struct delta *out)
 {
-    bool has_text = out->answer || out->reasoning.n > 0;
+    bool has_answer = out->text.n > 0 || c->other;
+    bool has_text = has_answer || out->reasoning.n > 0;
+    out->answer = has_answer || out->reasoning.n == 0;
     if (!c->present)
         return;
     if (!s->decided) {
@@ -320,7 +321,7 @@ static int openai_whole(struct slice body, struct delta *out)
         return rc;
     if (!c.present && out->error.n == 0)
         return ERR_PROTOCOL;
-    out->token = c.present;
+    out->token = out->answer = c.present;
     out->tokens = out->output_tokens > 0 ? (uint64_t)out->output_tokens : 1;
     out->done = true;
     return OK;

@@ -29,6 +29,7 @@ struct api_options {
     const char *model;
     bool stream;
     unsigned fields;          /* set of enum api_field to send where the prompt calls for them */
+    bool exact_output;        /* min_tokens and ignore_eos for every prompt, not only drawn ones */
     double temperature, top_p;
     const char *extra_body;   /* a JSON object whose members are added; NULL for none */
     unsigned overridden;      /* fields that extra_body sets itself (api_check_extra_body) */
@@ -37,7 +38,7 @@ struct api_options {
 /* What one event of the answer brought. Slices are views into the event (text still JSON-escaped). */
 struct delta {
     bool token;               /* a token event: it carries generated tokens (docs/metrics.md) */
-    bool answer;              /* … and not only reasoning */
+    bool answer;              /* … and not only reasoning (read it with `token`) */
     bool done;                /* the stream's terminator */
     uint64_t tokens;          /* tokens it carries; 1 where the server does not count */
     int64_t prompt_tokens, output_tokens, cached_tokens, reasoning_tokens; /* totals so far; −1 not told */

@@ -379,6 +379,8 @@ static void drive(struct driver *d)
     bool held = false;
     int starts = 0;
     d->refill = true;
+    while (clock_mono_ns() < phase->start_ns) /* the policy hands out nothing before */
+        exchanger_run(d->exchanger, phase->start_ns, -1);
     for (;;) {
         if (d->refill) {
             refill(d);

@@ -1,0 +1,81 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/term.h"
+#include "report/tool.h"
+
+static const struct {
+    const char *name, *text;
+} TOPICS[] = {
+    {"targets",
+     "What can be measured\n"
+     "  http://HOST:PORT     an OpenAI-compatible server: vLLM, SGLang, TensorRT-LLM,\n"
+     "  https://HOST         NIM, Dynamo, llama.cpp, ...  (a trailing /v1 is fine)\n"
+     "  unix:/path.sock      the same over a unix socket\n"
+     "  sim:MODEL@GPU[xTP]   the embedded engine, started for the run and stopped\n"
+     "                       after it: sim:llama-3.1-8b@h100, sim:llama-3.1-70b@h100x4\n"},
+    {"load",
+     "How load is offered\n"
+     "  --request-rate R                      open loop: requests come when they come,\n"
+     "                                        whether the server keeps up or not; latency\n"
+     "                                        counts from the intended time\n"
+     "  --max-concurrency C                   closed loop: C users, each sends its next\n"
+     "                                        request when the last one has ended; it\n"
+     "                                        slows down with the server and cannot show\n"
+     "                                        overload\n"
+     "  --request-rate R --max-concurrency C  open with a cap: what is over the cap\n"
+     "                                        queues here, its clock running\n"
+     "  --request-rate inf                    everything at once: offline throughput\n"
+     "How long: --num-prompts N (exact) or --duration TIME.\n"},
+    {"result",
+     "How to read a result\n"
+     "  VALID         the figures can be trusted and stand for more than this run\n"
+     "  PROVISIONAL   true of this run; too short or too disturbed to generalise\n"
+     "  INVALID       a figure may be wrong: do not use it\n"
+     "Each failed check says its value, its threshold and what to do about it.\n"
+     "  ttft   intended time to first token: what a user waits\n"
+     "  tpot   time per output token after the first: how fast it reads\n"
+     "  itl    gaps between token events, pooled\n"
+     "  e2e    intended time to last token\n"
+     "[low .. high] is the 95 % interval of a percentile.\n"
+     "Exit codes: 0 done; 1 usage; 2 the run could not be made; 3 INVALID;\n"
+     "4 --slo not met; 130 interrupted.\n"},
+};
+enum { TOPIC_COUNT = sizeof TOPICS / sizeof *TOPICS };
+
+static void overview(void)
+{
+    printf("loadline %s\n"
+           "Finds how much load an LLM inference server carries within its latency\n"
+           "objectives, and proves the number.\n\nCommands\n",
+           tool_version());
+    for (const struct command *c = COMMANDS; c->name; c++)
+        printf("  %-12s%s\n", c->name, c->what);
+    printf("\nBegin with\n"
+           "  loadline run sim:llama-3.1-8b@h100 --request-rate 8 --duration 20s\n"
+           "  loadline run http://localhost:8000 --request-rate 4 --duration 1m\n"
+           "\n`loadline COMMAND --help` shows a command's options.\n");
+}
+
+int cmd_help(int argc, char **argv)
+{
+    if (argc == 0) {
+        overview();
+        return 0;
+    }
+    const struct command *c = command_find(argv[0]);
+    if (c) {
+        command_help(c);
+        return 0;
+    }
+    for (int i = 0; i < TOPIC_COUNT; i++) {
+        if (strcmp(TOPICS[i].name, argv[0]) == 0) {
+            fputs(TOPICS[i].text, stdout);
+            return 0;
+        }
+    }
+    term_say("there is no help on \"%s\"; there is on every command, and on targets, load and result",
+             argv[0]);
+    return 1;
+}

@@ -1,0 +1,80 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/results.h"
+#include "cli/session.h"
+#include "cli/term.h"
+
+/* Reads the run file back: what is printed is what a later `report` prints. */
+static int print_results(const char *path, const struct run_options *o,
+                         const struct summary_options *summary, unsigned metrics)
+{
+    struct record_reader *r;
+    struct err e;
+    if (record_reader_open(path, &r, &e) < 0)
+        return term_fail(&e);
+    struct results_style style = {
+        .json = o->json, .run_file = path, .all_checks = o->all_checks, .metrics = metrics};
+    int code = results_print(r, summary, &style);
+    record_reader_close(r);
+    return code;
+}
+
+static int measure(const struct run_options *o, const char *target, const char *command)
+{
+    struct session *s = calloc(1, sizeof *s);
+    struct err e = {0}, close_error = {0};
+    if (!s || session_open(s, o, target, command, &e) < 0) {
+        free(s);
+        return term_fail(&e);
+    }
+    int rc = OK;
+    for (int64_t run = 1; rc == OK && run <= o->num_runs; run++)
+        rc = session_run(s, run, &e);
+    struct summary_options summary = s->plan.summary;
+    unsigned metrics = s->plan.metrics;
+    bool any = s->runs > 0;
+    char path[sizeof s->run_file];
+    memcpy(path, s->run_file, sizeof path);
+    int close_rc = session_close(s, &close_error);
+    free(s);
+    int code = any ? print_results(path, o, &summary, metrics) : 0;
+    if (close_rc < 0 && rc == OK)
+        return term_fail(&close_error);
+    if (rc == ERR_INTERRUPTED)
+        return 130;
+    return rc < 0 ? term_fail(&e) : code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct run_options o;
+    struct operands operands = {0};
+    struct err e;
+    run_options_defaults(&o);
+    char *command = options_command_line(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv);
+    int rc = options_parse(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv, &o, &operands, &e);
+    if (rc == OK && o.help) {
+        command_help(command_find("run"));
+        free(command);
+        return 0;
+    }
+    if (rc == OK && operands.n == 0)
+        rc = err_set(&e, ERR_USAGE,
+                     "run needs a target: http://HOST:PORT, https://…, unix:/path.sock, or "
+                     "sim:llama-3.1-8b@h100 for the embedded engine");
+    else if (rc == OK && operands.n > 1)
+        rc = err_set(&e, ERR_USAGE, "run takes one target, not \"%s\" as well", operands.items[1]);
+    if (rc < 0) {
+        free(command);
+        return term_fail(&e);
+    }
+    char *line = NULL;
+    if (asprintf(&line, "loadline run %s", command) < 0)
+        line = NULL;
+    int code = measure(&o, operands.items[0], line ? line : "");
+    free(line);
+    free(command);
+    return code;
+}

@@ -1,0 +1,73 @@
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/term.h"
+#include "serve/serve.h"
+
+struct sim_options {
+    const char *listen;
+    int64_t seed, ready_fd, parent;
+    bool quiet, help;
+};
+
+#define AT(field) offsetof(struct sim_options, field)
+
+const struct option SIM_OPTIONS[] = {
+    {OPTION_TEXT, "listen", 0, "ADDRESS",
+     "127.0.0.1:8000 (default), [::]:8000, port 0 for a free one, or unix:/path.sock", AT(listen),
+     0, 0, NULL, false},
+    {OPTION_COUNT, "seed", 0, "N", "seed of generated text and lengths (default 0)", AT(seed), 0,
+     9e18, NULL, false},
+    {OPTION_COUNT, "ready-fd", 0, "FD", "write the port to this descriptor once listening",
+     AT(ready_fd), 0, 1e6, NULL, false},
+    {OPTION_COUNT, "parent", 0, "PID", "stop when this process has gone", AT(parent), 0, 1e9, NULL,
+     false},
+    {OPTION_FLAG, "quiet", 'q', NULL, "no messages", AT(quiet), 0, 0, NULL, false},
+    {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
+};
+const size_t SIM_OPTION_ROWS = sizeof SIM_OPTIONS / sizeof *SIM_OPTIONS;
+
+static int stop_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int cmd_sim(int argc, char **argv)
+{
+    struct sim_options o = {.listen = "127.0.0.1:8000", .ready_fd = -1};
+    struct operands operands = {0};
+    struct err e;
+    struct serve_options s = {0};
+    if (options_parse(SIM_OPTIONS, SIM_OPTION_ROWS, argc, argv, &o, &operands, &e) < 0)
+        return term_fail(&e);
+    if (o.help) {
+        command_help(command_find("sim"));
+        return 0;
+    }
+    if (operands.n > 1) {
+        err_set(&e, ERR_USAGE, "sim takes one engine, not \"%s\" as well", operands.items[1]);
+        return term_fail(&e);
+    }
+    const char *spec = operands.n > 0 ? operands.items[0] : "";
+    if (strncmp(spec, "sim:", 4) == 0)
+        spec += 4;
+    if (spec_parse(slice_of(spec), &s.engine, &e) < 0)
+        return term_fail(&e);
+    s.listen = o.listen;
+    s.seed = (uint64_t)o.seed;
+    s.ready_fd = (int)o.ready_fd;
+    s.parent_pid = (int)o.parent;
+    s.quiet = o.quiet;
+    int fd = stop_signals();
+    int rc = serve_run(&s, fd, &e);
+    close(fd);
+    return rc < 0 ? term_fail(&e) : 0;
+}

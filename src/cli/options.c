@@ -1,0 +1,322 @@
+#include "cli/options.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/units.h"
+
+enum { MAX_WORD = 64 };
+
+/* Levenshtein distance of two short words. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t n = strlen(b), row[MAX_WORD + 1];
+    if (strlen(a) > MAX_WORD || n > MAX_WORD)
+        return MAX_WORD;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t above = row[j];
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            if (above + 1 < best)
+                best = above + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+const char *options_nearest(const char *word, const char *(*candidate)(const void *, size_t),
+                            const void *context)
+{
+    const char *best = NULL, *name;
+    size_t limit = strlen(word) / 3 + 1, best_distance = limit + 1;
+    for (size_t i = 0; (name = candidate(context, i)); i++) {
+        size_t d = distance(word, name);
+        if (d < best_distance) {
+            best = name;
+            best_distance = d;
+        }
+    }
+    if (best)
+        return best;
+    for (size_t i = 0; (name = candidate(context, i)); i++) /* a name begun, or its end */
+        if (strlen(word) >= 3 && strstr(name, word))
+            return name;
+    return NULL;
+}
+
+struct table_view {
+    const struct option *table;
+    size_t rows;
+};
+
+static const char *option_name_at(const void *context, size_t i)
+{
+    const struct table_view *v = context;
+    for (size_t row = 0; row < v->rows; row++)
+        if (v->table[row].type != OPTION_GROUP && i-- == 0)
+            return v->table[row].name;
+    return NULL;
+}
+
+static const struct option *find(const struct option *table, size_t rows, const char *name,
+                                 size_t n)
+{
+    for (size_t i = 0; i < rows; i++)
+        if (table[i].type != OPTION_GROUP && strlen(table[i].name) == n &&
+            memcmp(table[i].name, name, n) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static const struct option *find_letter(const struct option *table, size_t rows, char letter)
+{
+    for (size_t i = 0; i < rows; i++)
+        if (table[i].type != OPTION_GROUP && table[i].letter == letter)
+            return &table[i];
+    return NULL;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t n = strlen(value);
+    for (const char *p = choices; p && *p;) {
+        const char *bar = strchr(p, '|');
+        size_t len = bar ? (size_t)(bar - p) : strlen(p);
+        if (len == n && memcmp(p, value, n) == 0)
+            return true;
+        p = bar ? bar + 1 : NULL;
+    }
+    return false;
+}
+
+static int store(const struct option *o, const char *value, void *into, struct err *e)
+{
+    char *field = (char *)into + o->offset;
+    char what[96];
+    snprintf(what, sizeof what, "--%s", o->name);
+    switch (o->type) {
+    case OPTION_TEXT:
+    case OPTION_PATH:
+        memcpy(field, &value, sizeof value);
+        return OK;
+    case OPTION_CHOICE:
+        if (!is_choice(o->choices, value))
+            return err_set(e, ERR_USAGE, "%s takes %s, not \"%s\"", what, o->choices, value);
+        memcpy(field, &value, sizeof value);
+        return OK;
+    case OPTION_COUNT:
+        return units_count(slice_of(value), what, (int64_t)o->low, (int64_t)o->high,
+                           (int64_t *)(void *)field, e);
+    case OPTION_NUMBER:
+        return units_number(slice_of(value), what, o->low, o->high, (double *)(void *)field, e);
+    case OPTION_DURATION:
+        return units_duration_ns(slice_of(value), what, (int64_t *)(void *)field, e);
+    case OPTION_LIST: {
+        struct option_list *list = (struct option_list *)(void *)field;
+        if (list->n == OPTION_LIST_MAX)
+            return err_set(e, ERR_USAGE, "%s is given more than %d times", what, OPTION_LIST_MAX);
+        list->items[list->n++] = value;
+        return OK;
+    }
+    default:
+        BUG("an option of no type");
+    }
+}
+
+static int unknown(const struct option *table, size_t rows, const char *argument, struct err *e)
+{
+    struct table_view view = {table, rows};
+    char word[MAX_WORD + 1];
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
+    const char *near = options_nearest(word, option_name_at, &view);
+    if (near)
+        return err_set(e, ERR_USAGE, "unknown option --%s; did you mean --%s?", word, near);
+    return err_set(e, ERR_USAGE, "unknown option --%s; --help lists them all", word);
+}
+
+/* The option an argument names, and its value when that is part of the argument. */
+static const struct option *recognise(const struct option *table, size_t rows, char *argument,
+                                      char **value)
+{
+    *value = NULL;
+    if (argument[1] != '-') {
+        *value = argument[2] ? argument + 2 : NULL;
+        return find_letter(table, rows, argument[1]);
+    }
+    char *equals = strchr(argument, '=');
+    size_t n = equals ? (size_t)(equals - argument) - 2 : strlen(argument) - 2;
+    *value = equals ? equals + 1 : NULL;
+    return find(table, rows, argument + 2, n);
+}
+
+static int take_operand(struct operands *operands, const char *argument, struct err *e)
+{
+    if (operands->n == OPTIONS_MAX_OPERANDS)
+        return err_set(e, ERR_USAGE, "too many operands, from \"%s\" on", argument);
+    operands->items[operands->n++] = argument;
+    return OK;
+}
+
+static const char *keep_secret(char *value)
+{
+    char *copy = mem_strdup(value);
+    memset(value, '*', strlen(value));
+    return copy;
+}
+
+int options_parse(const struct option *table, size_t rows, int argc, char **argv, void *into,
+                  struct operands *operands, struct err *e)
+{
+    bool *seen = MEM_ARRAY(bool, rows);
+    bool only_operands = false;
+    int rc = OK;
+    for (int i = 0; rc == OK && i < argc; i++) {
+        char *argument = argv[i], *value;
+        if (only_operands || argument[0] != '-' || argument[1] == '\0') {
+            rc = take_operand(operands, argument, e);
+            continue;
+        }
+        if (strcmp(argument, "--") == 0) {
+            only_operands = true;
+            continue;
+        }
+        const struct option *o = recognise(table, rows, argument, &value);
+        if (!o) {
+            rc = argument[1] == '-'
+                     ? unknown(table, rows, argument, e)
+                     : err_set(e, ERR_USAGE, "unknown option %s; --help lists them all", argument);
+            break;
+        }
+        if (seen[o - table] && o->type != OPTION_LIST) {
+            rc = err_set(e, ERR_USAGE, "--%s is given twice", o->name);
+            break;
+        }
+        seen[o - table] = true;
+        if (o->type == OPTION_FLAG) {
+            if (value)
+                rc = err_set(e, ERR_USAGE, "--%s takes no value", o->name);
+            *((bool *)into + o->offset) = true;
+            continue;
+        }
+        if (!value && i + 1 < argc)
+            value = argv[++i];
+        if (!value) {
+            rc = err_set(e, ERR_USAGE, "--%s needs a value: --%s %s", o->name, o->name, o->argument);
+            break;
+        }
+        rc = store(o, o->secret ? keep_secret(value) : value, into, e);
+    }
+    free(seen);
+    return rc;
+}
+
+/* --- help --- */
+
+enum { HELP_COLUMN = 28, HELP_WIDTH = 80 };
+
+/* Text wrapped into the columns from `column` on; the cursor stands at column `at`. */
+static void put_wrapped(FILE *out, const char *text, int at, int column)
+{
+    while (*text) {
+        size_t n = strcspn(text, " \n");
+        if (at > column && at + (int)n + 1 > HELP_WIDTH) {
+            fprintf(out, "\n%*s", column, "");
+            at = column;
+        }
+        fprintf(out, "%.*s", (int)n, text);
+        at += (int)n;
+        text += n;
+        if (*text == '\n') {
+            fprintf(out, "\n%*s", column, "");
+            at = column;
+            text++;
+        } else if (*text == ' ') {
+            if (at + 1 < HELP_WIDTH)
+                fputc(' ', out);
+            at++;
+            text++;
+        }
+    }
+    fputc('\n', out);
+}
+
+void options_help(const struct option *table, size_t rows, FILE *out)
+{
+    for (size_t i = 0; i < rows; i++) {
+        const struct option *o = &table[i];
+        if (o->type == OPTION_GROUP) {
+            fprintf(out, "\n%s\n", o->name);
+            continue;
+        }
+        char left[96];
+        int n = snprintf(left, sizeof left, "  %s%c%s--%s%s%s", o->letter ? "-" : "",
+                         o->letter ? o->letter : ' ', o->letter ? ", " : "   ", o->name,
+                         o->argument ? " " : "", o->argument ? o->argument : "");
+        fprintf(out, "%s", left);
+        if (n >= HELP_COLUMN)
+            fprintf(out, "\n%*s", HELP_COLUMN, "");
+        else
+            fprintf(out, "%*s", HELP_COLUMN - n, "");
+        put_wrapped(out, o->help, HELP_COLUMN, HELP_COLUMN);
+    }
+}
+
+/* --- the command line, to be kept --- */
+
+static void put_quoted(struct buf *out, const char *word)
+{
+    bool plain = word[0] != '\0';
+    for (const char *p = word; *p; p++)
+        plain = plain && (isalnum((unsigned char)*p) || strchr("-_=./:@,%+^", *p));
+    if (plain) {
+        buf_puts(out, word);
+        return;
+    }
+    buf_putc(out, '\'');
+    for (const char *p = word; *p; p++) {
+        if (*p == '\'')
+            buf_puts(out, "'\\''");
+        else
+            buf_putc(out, *p);
+    }
+    buf_putc(out, '\'');
+}
+
+char *options_command_line(const struct option *table, size_t rows, int argc, char **argv)
+{
+    struct buf out = {0};
+    bool hide_next = false;
+    for (int i = 0; i < argc; i++) {
+        if (i > 0)
+            buf_putc(&out, ' ');
+        if (hide_next) {
+            buf_puts(&out, "***");
+            hide_next = false;
+            continue;
+        }
+        char *value = NULL;
+        const struct option *o =
+            argv[i][0] == '-' && argv[i][1] ? recognise(table, rows, argv[i], &value) : NULL;
+        if (!o || !o->secret) {
+            put_quoted(&out, argv[i]);
+            continue;
+        }
+        buf_append(&out, argv[i], value ? (size_t)(value - argv[i]) : strlen(argv[i]));
+        if (value)
+            buf_puts(&out, "***");
+        hide_next = !value;
+    }
+    buf_cstr(&out);
+    return out.p;
+}

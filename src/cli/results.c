@@ -1,0 +1,100 @@
+#include "cli/results.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/term.h"
+#include "report/report.h"
+
+static int write_json(const char *path, const struct summary *runs, size_t n, struct err *e)
+{
+    struct buf text = {0};
+    int rc = n == 1 ? report_json(runs, &text, e) : report_json_series(runs, n, &text, e);
+    if (rc < 0) {
+        buf_release(&text);
+        return rc;
+    }
+    bool standard = strcmp(path, "-") == 0;
+    FILE *f = standard ? stdout : fopen(path, "we");
+    bool ok = f && fwrite(text.p, 1, text.n, f) == text.n && fflush(f) == 0;
+    int error = errno;
+    if (f && !standard && fclose(f) != 0 && ok) {
+        ok = false;
+        error = errno;
+    }
+    buf_release(&text);
+    if (!ok)
+        return err_set(e, ERR_IO, "cannot write the JSON summary to %s: %s", path, strerror(error));
+    return OK;
+}
+
+static int exit_code(const struct summary *runs, size_t n)
+{
+    bool invalid = false, unmet = false, interrupted = false, any = false;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t succeeded = runs[i].errors[OUTCOME_OK] + runs[i].completed;
+        any |= succeeded > 0;
+        invalid |= runs[i].verdict == VERDICT_INVALID;
+        unmet |= runs[i].slo_count > 0 && !runs[i].slo_met;
+        interrupted |= runs[i].run.interrupted;
+    }
+    if (interrupted)
+        return 130;
+    if (!any)
+        return 2;
+    return invalid ? 3 : unmet ? 4 : 0;
+}
+
+static void print_table(const struct summary *runs, size_t n, const struct results_style *style)
+{
+    FILE *out = style->json && strcmp(style->json, "-") == 0 ? stderr : stdout;
+    struct term term = term_of(out);
+    struct report_style rs = {.color = term.color,
+                              .columns = 80,
+                              .all_checks = style->all_checks,
+                              .run_file = style->run_file,
+                              .metrics = style->metrics};
+    struct buf text = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            buf_putc(&text, '\n');
+        report_text(&runs[i], &rs, &text);
+    }
+    if (n > 1) {
+        buf_putc(&text, '\n');
+        report_text_series(runs, n, &rs, &text);
+    }
+    fwrite(text.p, 1, text.n, out);
+    fflush(out);
+    buf_release(&text);
+}
+
+int results_print(struct record_reader *r, const struct summary_options *options,
+                  const struct results_style *style)
+{
+    size_t count, n = 0;
+    struct err e;
+    const int64_t *ids = record_reader_runs(r, &count);
+    struct summary *runs = MEM_ARRAY(struct summary, count + 1);
+    int rc = OK;
+    for (size_t i = 0; rc == OK && i < count; i++) {
+        if (style->only_run > 0 && ids[i] != style->only_run)
+            continue;
+        rc = summary_of_run(r, ids[i], options, &runs[n], &e);
+        n += rc == OK;
+    }
+    if (rc == OK && n == 0)
+        rc = err_set(&e, ERR_INPUT, "%s holds no such run", style->run_file);
+    if (rc == OK)
+        print_table(runs, n, style);
+    if (rc == OK && style->json)
+        rc = write_json(style->json, runs, n, &e);
+    int code = rc < 0 ? term_fail(&e) : exit_code(runs, n);
+    for (size_t i = 0; i < n; i++)
+        summary_release(&runs[i]);
+    free(runs);
+    return code;
+}

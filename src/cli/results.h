@@ -1,0 +1,25 @@
+#ifndef LOADLINE_CLI_RESULTS_H
+#define LOADLINE_CLI_RESULTS_H
+
+/* Prints what a run file says, and turns it into an exit code: the same for `run` and `report`. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "measure/summary.h"
+#include "record/reader.h"
+
+struct results_style {
+    const char *json;      /* --json FILE; NULL none; "-" standard output, the table then goes to standard error */
+    const char *run_file;
+    bool all_checks;
+    unsigned metrics;      /* rows; 0 default */
+    int64_t only_run;      /* 0: all, as a series */
+};
+
+/* Returns the exit code: 0, 2 (no request succeeded), 3 (INVALID), 4 (an SLO was given and is not met), 130
+ * (interrupted), or 1 with a message when the file cannot be read or the JSON not written. */
+int results_print(struct record_reader *r, const struct summary_options *options,
+                  const struct results_style *style);
+
+#endif

@@ -1,0 +1,63 @@
+#ifndef LOADLINE_CLI_RUN_OPTIONS_H
+#define LOADLINE_CLI_RUN_OPTIONS_H
+
+/* The options that say what is asked of a server and how, the same for every command that loads one. */
+
+#include <math.h>
+
+#include "api/protocol.h"
+#include "cli/options.h"
+#include "measure/summary.h"
+#include "workload/policy.h"
+#include "workload/workload.h"
+
+struct run_options { /* as parsed; run_options_defaults marks what was not given: NULL, −1 or NAN */
+    const char *model, *backend, *endpoint, *api_key, *extra_body, *cacert;
+    struct option_list headers;
+    bool insecure, ignore_eos, no_stream;
+    double temperature, top_p;
+
+    double request_rate, burstiness;
+    int64_t max_concurrency, num_prompts, duration_ns, num_runs;
+    const char *ramp_strategy, *on_cap;
+    double ramp_start, ramp_end;
+    int64_t timeout_ns, warmup_requests, threads, preconnect;
+
+    const char *dataset_name, *dataset_path, *ladder, *cache_bust;
+    int64_t random_input_len, random_output_len, random_prefix_len, output_len, seed;
+    double random_range_ratio;
+
+    const char *output, *json, *goodput, *slo, *percentile_metrics, *percentiles, *itl;
+    struct option_list context;
+    bool save_output, all_checks, quiet, help;
+};
+
+extern const struct option RUN_OPTIONS[];
+extern const size_t RUN_OPTION_ROWS;
+
+void run_options_defaults(struct run_options *o);
+
+/* What the options mean, checked against each other. ERR_USAGE with a sentence. */
+struct run_plan {
+    const struct protocol *protocol;
+    const char *path;
+    struct api_options api;
+    struct workload_spec workload;
+    struct load_spec load;          /* arrivals.seed is set per run */
+    struct summary_options summary;
+    unsigned metrics;               /* bit set for report_style */
+    uint64_t seed;                  /* of the first run */
+    bool seed_given;
+    char *context_json;             /* run_plan_release frees */
+    char *workload_json, *options_json;
+};
+int run_plan_make(const struct run_options *o, struct run_plan *out, struct err *e);
+
+/* Only the parts that say how results are shown: summary and metrics. */
+int run_plan_summary(const struct run_options *o, struct run_plan *p, struct err *e);
+
+/* Once the server has said what it takes: options_json. */
+void run_plan_note_api(struct run_plan *p);
+void run_plan_release(struct run_plan *p);
+
+#endif
