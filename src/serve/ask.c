@@ -68,7 +68,7 @@ static struct slice plain_text(struct reader *r, struct slice raw)
 
 static int read_string(struct reader *r, const char *param, struct slice *text)
 {
-    struct slice raw;
+    struct slice raw = {0};
     if (json_peek(&r->j) != JSON_STRING)
         return refuse(r, param, "must be a string");
     if (!json_string(&r->j, &raw))
@@ -297,12 +297,11 @@ static int read_stream_options(struct reader *r)
     json_enter_object(&r->j);
     while (json_next_key(&r->j, &key)) {
         int rc = OK;
-        if (json_peek(&r->j) == JSON_NULL)
-            json_skip(&r->j);
-        else if (slice_is(key, "include_usage"))
-            rc = read_bool(r, "stream_options", &r->ask->include_usage);
-        else if (slice_is(key, "continuous_usage_stats"))
-            rc = read_bool(r, "stream_options", &r->ask->continuous_usage);
+        bool *flag = slice_is(key, "include_usage")            ? &r->ask->include_usage
+                     : slice_is(key, "continuous_usage_stats") ? &r->ask->continuous_usage
+                                                               : NULL;
+        if (flag && json_peek(&r->j) != JSON_NULL)
+            rc = read_bool(r, "stream_options", flag);
         else
             json_skip(&r->j);
         if (rc < 0)

@@ -1,0 +1,251 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "harness.h"
+
+/* One quick engine for all tests of this file. */
+static struct harness server;
+#define ENGINE "qwen2.5-7b@b200?precision=fp8&max_model_len=2000"
+
+static int start(void **state)
+{
+    (void)state;
+    harness_start(&server, NULL, ENGINE);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    harness_stop(&server);
+    return 0;
+}
+
+static void answered(const char *path, const char *body, int status, const char *const *parts)
+{
+    struct response r;
+    harness_ask(&server, path, body, &r);
+    if (r.status != status || r.closed)
+        fail_msg("%s %s: %d %.*s", path, body ? body : "", r.status, SLICE_ARG(r.body));
+    for (; *parts; parts++)
+        if (!has(&r.body, *parts))
+            fail_msg("%s: no %s in %.*s", path, *parts, SLICE_ARG(r.body));
+    response_release(&r);
+}
+
+#define ANSWERED(path, body, status, ...)                                                          \
+    answered(path, body, status, (const char *const[]){__VA_ARGS__, NULL})
+
+static void facts_are_told(void **state)
+{
+    (void)state;
+    ANSWERED("/health", NULL, 200, "");
+    ANSWERED("/version", NULL, 200, "\"version\":\"");
+    ANSWERED("/v1/models", NULL, 200, "\"id\":\"qwen2.5-7b\"", "\"max_model_len\":2000");
+    ANSWERED("/v1/models?x=1", NULL, 200, "\"object\":\"list\"");
+    ANSWERED("/reset_prefix_cache", "", 200, "");
+}
+
+static void a_completion_has_text_reason_and_usage(void **state)
+{
+    (void)state;
+    ANSWERED(
+        "/v1/completions",
+        "{\"model\":\"qwen2.5-7b\",\"prompt\":\"one two\",\"max_tokens\":3,\"ignore_eos\":true}",
+        200, "\"object\":\"text_completion\"", "\"text\":\" ", "\"finish_reason\":\"length\"",
+        "\"usage\":{\"prompt_tokens\":2,\"total_tokens\":5,\"completion_tokens\":3",
+        "\"prompt_tokens_details\":{\"cached_tokens\":0}");
+    ANSWERED("/v1/completions", "{\"prompt\":[1,2,3],\"ignore_eos\":true}", 200,
+             "\"completion_tokens\":16");
+    ANSWERED("/v1/completions", "{\"prompt\":[[1,2,3]],\"max_tokens\":1}", 200,
+             "\"prompt_tokens\":3");
+    ANSWERED("/v1/completions", "{\"prompt\":[\"a b\"],\"max_tokens\":1}", 200,
+             "\"prompt_tokens\":2");
+}
+
+static void a_chat_answer_is_a_message(void **state)
+{
+    (void)state;
+    ANSWERED("/v1/chat/completions",
+             "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_completion_tokens\":4,"
+             "\"ignore_eos\":true}",
+             200, "\"object\":\"chat.completion\"",
+             "\"message\":{\"role\":\"assistant\",\"content\":\" ", "\"finish_reason\":\"length\"",
+             "\"completion_tokens\":4");
+}
+
+static void an_unbounded_chat_ends_by_itself(void **state)
+{
+    (void)state;
+    ANSWERED("/v1/chat/completions",
+             "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"temperature\":0}", 200,
+             "\"finish_reason\":\"stop\"");
+}
+
+static void a_stream_has_an_event_for_each_token_and_an_end(void **state)
+{
+    (void)state;
+    struct response r;
+    harness_ask(&server, "/v1/completions",
+                "{\"prompt\":\"a\",\"max_tokens\":5,\"ignore_eos\":true,\"stream\":true}", &r);
+    assert_int_equal(r.status, 200);
+    assert_true(r.chunked && !r.closed);
+    assert_true(has(&r.head, "Content-Type: text/event-stream"));
+    assert_int_equal(count_of(&r.body, "\"text\":\" "), 5);
+    assert_int_equal(count_of(&r.body, "\"finish_reason\":null"), 4);
+    assert_int_equal(count_of(&r.body, "\"finish_reason\":\"length\""), 1);
+    assert_int_equal(count_of(&r.body, "usage"), 0);
+    assert_true(has(&r.body, "\n\ndata: [DONE]\n\n"));
+    response_release(&r);
+}
+
+static void a_chat_stream_begins_with_the_role(void **state)
+{
+    (void)state;
+    struct response r;
+    harness_ask(&server, "/v1/chat/completions",
+                "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":3,\"ignore_"
+                "eos\":true,\"stream\":true}",
+                &r);
+    const char *role =
+        strstr(buf_cstr(&r.body), "\"delta\":{\"role\":\"assistant\",\"content\":\"\"}");
+    const char *content = strstr(buf_cstr(&r.body), "\"delta\":{\"content\":\" ");
+    assert_true(role && content && role < content);
+    assert_int_equal(count_of(&r.body, "\"delta\":{\"content\":\" "), 3);
+    assert_int_equal(count_of(&r.body, "\"role\""), 1);
+    response_release(&r);
+}
+
+static void usage_comes_once_or_with_every_event_as_asked(void **state)
+{
+    (void)state;
+    struct response r;
+    harness_ask(&server, "/v1/completions",
+                "{\"prompt\":\"a b\",\"max_tokens\":3,\"ignore_eos\":true,\"stream\":true,"
+                "\"stream_options\":{\"include_usage\":true}}",
+                &r);
+    assert_int_equal(count_of(&r.body, "\"usage\""), 1);
+    assert_true(has(&r.body, "\"choices\":[],\"usage\":{\"prompt_tokens\":2,\"total_tokens\":5,"
+                             "\"completion_tokens\":3"));
+    response_release(&r);
+    harness_ask(&server, "/v1/completions",
+                "{\"prompt\":\"a b\",\"max_tokens\":3,\"ignore_eos\":true,\"stream\":true,"
+                "\"stream_options\":{\"continuous_usage_stats\":true}}",
+                &r);
+    assert_int_equal(count_of(&r.body, "\"usage\""), 3);
+    for (int i = 1; i <= 3; i++) {
+        char want[32];
+        snprintf(want, sizeof want, "\"completion_tokens\":%d", i);
+        assert_int_equal(count_of(&r.body, want), 1);
+    }
+    response_release(&r);
+}
+
+static void a_natural_end_is_told_as_stop_and_counts_as_a_token(void **state)
+{
+    (void)state;
+    struct response r;
+    harness_ask(&server, "/v1/completions",
+                "{\"prompt\":\"a\",\"max_tokens\":1900,\"temperature\":0,\"stream\":true,"
+                "\"stream_options\":{\"include_usage\":true}}",
+                &r);
+    assert_int_equal(
+        count_of(&r.body, "\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"stop\""), 1);
+    char want[40];
+    snprintf(want, sizeof want, "\"completion_tokens\":%u,", count_of(&r.body, "\"text\":\" ") + 1);
+    assert_true(has(&r.body, want));
+    response_release(&r);
+}
+
+static void tokenize_and_usage_agree(void **state)
+{
+    (void)state;
+    ANSWERED("/tokenize", "{\"prompt\":\"The quick, brown fox: 12345!\"}", 200,
+             "\"count\":10,\"max_model_len\":2000,\"tokens\":[");
+    ANSWERED("/v1/completions", "{\"prompt\":\"The quick, brown fox: 12345!\",\"max_tokens\":1}",
+             200, "\"prompt_tokens\":10");
+    ANSWERED("/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}", 200,
+             "\"count\":9,");
+    ANSWERED("/v1/chat/completions",
+             "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"max_tokens\":1}", 200,
+             "\"prompt_tokens\":9");
+    ANSWERED("/tokenize", "{\"prompt\":\"\"}", 200, "\"count\":0", "\"tokens\":[]");
+}
+
+static void errors_have_a_body_as_openai_writes_them(void **state)
+{
+    (void)state;
+    ANSWERED("/v1/completions", "{oops", 400, "{\"error\":{\"message\":\"",
+             "\"type\":\"BadRequestError\"", "\"param\":null", "\"code\":400}}");
+    ANSWERED("/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":\"b\"}", 400,
+             "\"param\":\"max_tokens\"");
+    ANSWERED("/v1/completions", "{\"prompt\":\"a\",\"model\":\"gpt\"}", 404, "NotFoundError",
+             "\"param\":\"model\"", "qwen2.5-7b");
+    ANSWERED("/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":2000}", 400,
+             "\"param\":\"max_tokens\"", "2000");
+    ANSWERED("/v2/nothing", NULL, 404, "\"code\":404");
+    ANSWERED("/v1/completions", NULL, 405, "\"code\":405");
+    ANSWERED("/health", "x", 405, "\"code\":405");
+}
+
+static void a_prompt_beyond_the_context_is_refused(void **state)
+{
+    (void)state;
+    struct buf body = {0};
+    buf_puts(&body, "{\"prompt\":\"");
+    for (int i = 0; i < 2000; i++)
+        buf_puts(&body, " sea");
+    buf_puts(&body, "\"}");
+    ANSWERED("/v1/completions", buf_cstr(&body), 400, "\"param\":\"prompt\"", "2000 tokens");
+    buf_release(&body);
+}
+
+static void metrics_count_what_happened(void **state)
+{
+    (void)state;
+    double tokens = harness_metric(&server, "vllm:generation_tokens_total{");
+    double prompt = harness_metric(&server, "vllm:prompt_tokens_total{");
+    double length = harness_metric(&server, "vllm:request_success_total{engine=\"0\",model_name="
+                                            "\"qwen2.5-7b\",finished_reason=\"length\"}");
+    double first = harness_metric(&server, "vllm:time_to_first_token_seconds_count{");
+    ANSWERED("/v1/completions", "{\"prompt\":\"a b c\",\"max_tokens\":7,\"ignore_eos\":true}", 200,
+             "length");
+    assert_true(harness_metric(&server, "vllm:generation_tokens_total{") == tokens + 7);
+    assert_true(harness_metric(&server, "vllm:prompt_tokens_total{") == prompt + 3);
+    assert_true(harness_metric(&server,
+                               "vllm:request_success_total{engine=\"0\",model_name="
+                               "\"qwen2.5-7b\",finished_reason=\"length\"}") == length + 1);
+    assert_true(harness_metric(&server, "vllm:time_to_first_token_seconds_count{") == first + 1);
+    assert_true(harness_metric(&server, "vllm:time_to_first_token_seconds_bucket{engine=\"0\","
+                                        "model_name=\"qwen2.5-7b\",le=\"+Inf\"}") == first + 1);
+    assert_true(harness_metric(&server, "vllm:num_requests_running{") == 0);
+    assert_true(harness_metric(&server, "vllm:num_requests_waiting{") == 0);
+    assert_true(harness_metric(&server, "vllm:kv_cache_usage_perc{") == 0);
+    assert_true(harness_metric(&server, "vllm:prefix_cache_hits_total{") == 0);
+    assert_true(harness_metric(&server, "vllm:num_preemptions_total{") == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(facts_are_told),
+        cmocka_unit_test(a_completion_has_text_reason_and_usage),
+        cmocka_unit_test(a_chat_answer_is_a_message),
+        cmocka_unit_test(an_unbounded_chat_ends_by_itself),
+        cmocka_unit_test(a_stream_has_an_event_for_each_token_and_an_end),
+        cmocka_unit_test(a_chat_stream_begins_with_the_role),
+        cmocka_unit_test(usage_comes_once_or_with_every_event_as_asked),
+        cmocka_unit_test(a_natural_end_is_told_as_stop_and_counts_as_a_token),
+        cmocka_unit_test(tokenize_and_usage_agree),
+        cmocka_unit_test(errors_have_a_body_as_openai_writes_them),
+        cmocka_unit_test(a_prompt_beyond_the_context_is_refused),
+        cmocka_unit_test(metrics_count_what_happened),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
