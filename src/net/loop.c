@@ -13,6 +13,12 @@
 static const int64_t SPIN_NS = 150 * NS_PER_US;
 enum { SPIN_SHARE = 500 }; /* 1/500 = 0.2 % */
 
+/* The longest sleep while answers are awaited. When several events come in one read, the earlier ones
+ * arrived after the last wait that found the socket quiet; a sleep that lasts from one burst of tokens to the
+ * next would say nothing about them. Waking this often keeps that bound below the millisecond from
+ * which on it would count as our lateness, for about 1 % of a processor. */
+static const int64_t QUIET_LOOK_NS = 500 * NS_PER_US;
+
 static struct conn *conn_of_deadline(struct deadline *d)
 {
     return (struct conn *)(void *)((char *)d - offsetof(struct conn, deadline));
@@ -173,6 +179,8 @@ static int64_t sleep_ns(const struct exchanger *xr, int64_t due_ns)
         int64_t left = due_ns - xr->now_ns;
         until = sooner(until, due_ns - SPIN_NS - left / SPIN_SHARE);
     }
+    if (exchanger_in_flight(xr) > 0)
+        until = sooner(until, xr->now_ns + QUIET_LOOK_NS);
     if (until == INT64_MAX)
         return -1;
     return until > xr->now_ns ? until - xr->now_ns : 0;
