@@ -108,7 +108,7 @@ static int read_prompt_list(struct reader *r)
     enum json_type first = JSON_INVALID;
     while (json_next_item(&r->j)) {
         enum json_type type = json_peek(&r->j);
-        struct slice text;
+        struct slice text = {0};
         int rc;
         if (items++ == 0)
             first = type;
@@ -136,7 +136,7 @@ static int read_prompt(struct reader *r)
     r->ask->has_prompt = true;
     if (json_peek(&r->j) == JSON_ARRAY)
         return read_prompt_list(r);
-    struct slice text;
+    struct slice text = {0};
     int rc = read_string(r, "prompt", &text);
     if (rc == OK)
         add_text(r, text);
@@ -153,7 +153,7 @@ static int read_part(struct reader *r)
     bool text_type = false;
     json_enter_object(&r->j);
     while (json_next_key(&r->j, &key)) {
-        struct slice text;
+        struct slice text = {0};
         int rc = OK;
         if (slice_is(key, "type")) {
             rc = read_string(r, "messages", &text);
@@ -191,7 +191,7 @@ static int read_content(struct reader *r)
     }
     if (type != JSON_STRING)
         return refuse(r, "messages", "must have a string or a list of parts as content");
-    struct slice text;
+    struct slice text = {0};
     int rc = read_string(r, "messages", &text);
     if (rc == OK)
         add_text(r, text);
@@ -203,7 +203,7 @@ static int read_message(struct reader *r)
 {
     if (json_peek(&r->j) != JSON_OBJECT)
         return refuse(r, "messages", "must be a list of objects with role and content");
-    struct slice key, role;
+    struct slice key, role = {0};
     bool has_role = false;
     add_mark(r, MARK_BEGIN);
     json_enter_object(&r->j);
@@ -254,7 +254,7 @@ static int read_messages(struct reader *r)
 static int read_stop(struct reader *r)
 {
     struct ask *a = r->ask;
-    struct slice text;
+    struct slice text = {0};
     if (a->stop_count == ASK_MAX_STOPS)
         return refuse(r, "stop", "may hold 16 strings at most");
     int rc = read_string(r, "stop", &text);
@@ -312,7 +312,7 @@ static int read_stream_options(struct reader *r)
 
 static int read_model(struct reader *r)
 {
-    struct slice text;
+    struct slice text = {0};
     int rc = read_string(r, "model", &text);
     if (rc < 0)
         return rc;
