@@ -117,20 +117,22 @@ class Program:
     def measuring(self, target, *options, n=12, **how):
         """Starts `run` with options that make it short, a file and a summary; returns (process, file, summary)."""
         self.count += 1
-        file = self.folder / f"run-{self.count}.loadline"
-        summary = self.folder / f"run-{self.count}.json"
-        given = {str(option) for option in options}
-        defaults = [("--num-prompts", n), ("--max-concurrency", 2), ("--warmup-requests", 0), ("--timeout", "10s"),
-                    ("--model", MODEL), ("--dataset-name", "random"), ("--random-input-len", 12),
-                    ("--random-output-len", 8)]
-        if "--request-rate" in given or "--duration" in given:
-            defaults = [pair for pair in defaults if pair[0] != "--max-concurrency"]
-        if target.startswith("sim:"):
-            defaults = [pair for pair in defaults if pair[0] != "--model"]
+        given = dict(zip(map(str, options), map(str, options[1:])))
+        defaults = {"--num-prompts": n, "--max-concurrency": 2, "--warmup-requests": 0, "--timeout": "10s",
+                    "--model": MODEL, "--dataset-name": "random", "--random-input-len": 12,
+                    "--random-output-len": 8, "-o": self.folder / f"run-{self.count}.loadline",
+                    "--json": self.folder / f"run-{self.count}.json"}
+        if "--request-rate" in given or "--ramp-up-strategy" in given:
+            del defaults["--max-concurrency"]
+        if "--duration" in given:
+            del defaults["--num-prompts"]
         if "--dataset-path" in given:
-            defaults = [pair for pair in defaults if not pair[0].startswith("--random")]
-        arguments = [part for name, value in defaults if name not in given for part in (name, value)]
-        process = self.start("run", target, *arguments, "-o", file, "--json", summary, *options, **how)
+            del defaults["--random-input-len"], defaults["--random-output-len"]
+        if target.startswith("sim:"):
+            del defaults["--model"]
+        arguments = [part for name, value in defaults.items() if name not in given for part in (name, value)]
+        process = self.start("run", target, *arguments, *options, **how)
+        file, summary = (pathlib.Path(given.get(name, defaults[name])) for name in ("-o", "--json"))
         return process, file, summary
 
     def run(self, target, *options, n=12, timeout=60, **how):

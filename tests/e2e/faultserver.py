@@ -6,8 +6,9 @@ control; nothing of it is shared with the program under test. A fault is a funct
     with FaultServer("stream-cut-in-chunk", after=3) as server:
         ... server.url ... server.generations ...
 
-By default every generation request gets the fault; `spare=N` answers the first N well, and `every=K` gives it to each
-K-th of the others only. `server.faulted` counts those that got it. `everything=True` gives a fault that needs no
+By default every generation request gets the fault. `load_only=True` leaves out those without X-Request-Id, which a client
+asks while setting up; `spare=N` answers the first N of the others well, and `every=K` gives it to each K-th of the
+rest only. `server.faulted` counts those that got it. `everything=True` gives a fault that needs no
 generation to every other request too. Requests are logged with headers, body, connection and arrival time.
 
 By itself:  python3 faultserver.py --list
@@ -112,6 +113,11 @@ class Reader:
         return whole[:n]
 
     def request(self, connection):
+        if not self.held:
+            self._more()
+        if not self.held[:1].isalpha():
+            self.sock.sendall(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\nInvalid HTTP request received.")
+            raise Gone
         head = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         method, target, _ = head[0].split(" ", 2)
         headers = [tuple(part.strip() for part in line.split(":", 1)) for line in head[1:]]
@@ -741,12 +747,12 @@ def refusal(style, place, value):
 class FaultServer:
     """See the top of the file. Listens on loopback, port 0, or on a unix socket."""
 
-    def __init__(self, name="good", *, spare=0, every=1, refuse=(), style="vllm", tokenize=False, models=True,
+    def __init__(self, name="good", *, load_only=False, spare=0, every=1, refuse=(), style="vllm", tokenize=False, models=True,
                  metrics=None, key=None, idle_close=None, everything=False, tls=None, tls_wait=0, unix=None,
                  ipv6=False, port=0, on_request=None, **parameters):
         self.fault = FAULTS[name]
         self.parameters = parameters
-        self.spare, self.every = spare, every
+        self.load_only, self.spare, self.every = load_only, spare, every
         self.refuse, self.style = tuple(refuse), style
         self.tokenize, self.models, self.metrics, self.key = tokenize, models, metrics, key
         self.idle_close = idle_close
@@ -755,6 +761,7 @@ class FaultServer:
         self.unix = unix
         self.on_request = on_request
         self.requests = []
+        self.counted = 0
         self.faulted = 0
         self.refused = 0
         self.connections = 0
@@ -893,8 +900,11 @@ class FaultServer:
             good(reply, script)
 
     def _chosen(self, request):
+        if self.load_only and "x-request-id" not in request.headers:
+            return False
         with self.lock:
-            place = sum(other.generation for other in self.requests[: self.requests.index(request)])
+            place = self.counted
+            self.counted += 1
             chosen = place >= self.spare and (place - self.spare) % self.every == 0
             self.faulted += chosen
         return chosen

@@ -48,7 +48,7 @@ def test_over_ipv6(loadline, serve):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_over_tls(loadline, serve, certificates, host):
     server = serve(tls=certificates["good"])
-    result = loadline.run(f"https://{host}:{server.port}", "--ca-file", certificates["authority"])
+    result = loadline.run(f"https://{host}:{server.port}", "--cacert", certificates["authority"])
     assert result.outcomes == {"ok": 12}, result
 
 
@@ -185,8 +185,9 @@ def test_a_name_is_chosen_when_none_is_given(loadline, serve):
                       "--warmup-requests", 0, "--dataset-name", "random", "--random-input-len", 4,
                       "--random-output-len", 3)
     assert result.status in MEASURED, result
-    files = list(loadline.folder.glob("*.loadline"))
+    files = list(loadline.folder.iterdir())
     assert len(files) == 1 and files[0].name in result.said
+    assert files[0].read_bytes()[:15] == b"SQLite format 3"
 
 
 def test_times_are_in_order_and_gaps_are_kept(loadline, serve):
@@ -233,7 +234,7 @@ def test_the_summary_has_its_schema(loadline, serve):
 
 
 def test_the_counts_of_the_summary_are_those_of_the_file(loadline, serve):
-    result = loadline.run(serve("error-in-stream", spare=4, every=3).url)
+    result = loadline.run(serve("error-in-stream", load_only=True, every=3).url)
     requests = result.summary["requests"]
     assert requests["offered"] == len(result.requests) == 12
     assert requests["offered"] == requests["completed"] + requests["failed"] + requests["dropped"]
@@ -290,7 +291,7 @@ def test_goodput_counts_what_meets_every_bound(loadline, serve):
     assert loose["goodput"]["fraction"] == 1
     tight = loadline.run(serve("good", first=0.05).url, "--goodput", "ttft:1ms").summary
     assert tight["goodput"]["fraction"] == 0
-    failing = serve("error-in-stream", spare=4, every=2)
+    failing = serve("error-in-stream", load_only=True, every=2)
     half = loadline.run(failing.url, "--goodput", "ttft:20s")
     assert half.summary["goodput"]["fraction"] <= 1 - failing.faulted / 12 + 1e-9
 
