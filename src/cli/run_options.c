@@ -460,6 +460,28 @@ static int plan_context(const struct run_options *o, struct run_plan *p, struct 
     return OK;
 }
 
+void run_plan_add_context(struct run_plan *p, const char *key, const char *value)
+{
+    struct json j = json_of(slice_of(p->context_json));
+    struct slice have;
+    bool empty = true;
+    for (json_enter_object(&j); json_next_key(&j, &have); json_skip(&j)) {
+        if (slice_is(have, key))
+            return;
+        empty = false;
+    }
+    struct buf json = {0};
+    buf_append(&json, p->context_json, strlen(p->context_json) - 1); /* without the brace */
+    buf_puts(&json, empty ? "" : ",");
+    json_put_string(&json, slice_of(key));
+    buf_putc(&json, ':');
+    json_put_string(&json, slice_of(value));
+    buf_putc(&json, '}');
+    buf_cstr(&json);
+    free(p->context_json);
+    p->context_json = json.p;
+}
+
 static void note_workload(struct run_plan *p)
 {
     const struct workload_spec *w = &p->workload;

@@ -56,6 +56,9 @@ int run_plan_make(const struct run_options *o, struct run_plan *out, struct err 
 /* Only the parts that say how results are shown: summary and metrics. */
 int run_plan_summary(const struct run_options *o, struct run_plan *p, struct err *e);
 
+/* Adds a fact to context_json unless the user gave one under that key. */
+void run_plan_add_context(struct run_plan *p, const char *key, const char *value);
+
 /* Once the server has said what it takes: options_json. */
 void run_plan_note_api(struct run_plan *p);
 void run_plan_release(struct run_plan *p);

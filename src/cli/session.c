@@ -14,6 +14,7 @@
 #include "base/rng.h"
 #include "cli/term.h"
 #include "drive/host.h"
+#include "sim/spec.h"
 
 /* A question before the run waits so long at the most, however patient the run itself is. */
 #define PROBE_TIMEOUT_NS (120 * NS_PER_S)
@@ -154,6 +155,20 @@ static int check_arrivals(struct session *s, struct err *e)
     return OK;
 }
 
+/* The embedded engine knows what it simulates. */
+static void note_engine(struct session *s, const char *target)
+{
+    struct sim_config c;
+    char gpus[16];
+    if (!s->target.sim || spec_parse(slice_of(target + strlen("sim:")), &c, NULL) < 0)
+        return;
+    snprintf(gpus, sizeof gpus, "%d", c.tp * c.replicas);
+    run_plan_add_context(&s->plan, "gpu", c.gpu->name);
+    run_plan_add_context(&s->plan, "gpus", gpus);
+    run_plan_add_context(&s->plan, "precision", c.precision == SIM_FP8 ? "fp8" : "bf16");
+    run_plan_add_context(&s->plan, "simulated", "yes");
+}
+
 static void undo(struct session *s)
 {
     struct err ignored;
@@ -181,6 +196,7 @@ int session_open(struct session *s, const struct run_options *o, const char *tar
     if (rc == OK)
         rc = create_run_file(s, e);
     if (rc == OK) {
+        note_engine(s, target);
         make_headers(s);
         rc = ask_server(s, e);
     }

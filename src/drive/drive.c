@@ -329,7 +329,7 @@ static void fill_end(struct drive *d, const struct drive_load *load, const struc
                      struct totals before, struct run_record *run)
 {
     struct totals after = totals_of(d);
-    int64_t offered_end_ns = m->counts.last_offer_ns - m->start_ns;
+    int64_t offered_end_ns = m->counts.offered > 0 ? m->counts.last_offer_ns - m->start_ns : 0;
     if (load->load.duration_ns > 0 && !m->stopped && m->counts.offered > 0 &&
         (load->load.num_prompts == 0 || m->counts.offered < load->load.num_prompts))
         offered_end_ns = load->load.duration_ns;
@@ -372,7 +372,8 @@ int drive_run(struct drive *d, const struct drive_load *load, struct record_writ
         run_phase(d, load, &spec, w, observer, &measured);
         run->started_real_ns = clock_real_ns() - (clock_mono_ns() - measured.start_ns);
     }
-    fill_end(d, load, warmup.stopped ? &warmup : &measured, before, run);
+    fill_end(d, load, &measured, before, run);
+    run->interrupted |= warmup.stopped && !warmup.hopeless;
     run->steal_fraction = host_steal_fraction(cpu, host_cpu_now());
     if (!warmup.stopped)
         probe_metrics(d->setup.target, w, run->drained_ns);
