@@ -75,7 +75,7 @@ void latency_of_values(double *ns, size_t n, const struct summary_options *o, st
         moments_add(&m, ns[i]);
     rank_sort(ns, n);
     struct ranks r = ranks_of(n, o);
-    double value[RANKS_MAX];
+    double value[RANKS_MAX] = {0};
     for (size_t i = 0; i < r.n; i++)
         value[i] = r.k[i] >= 1 && r.k[i] <= n ? ns[r.k[i] - 1] : NAN;
     out->n = n;
@@ -102,9 +102,9 @@ void latency_of_gaps(const struct gap_pool *g, const struct summary_options *o, 
     if (g->n == 0)
         return;
     struct ranks r = ranks_of(g->n, o);
-    size_t inside[RANKS_MAX];
-    uint64_t found[RANKS_MAX];
-    double value[RANKS_MAX];
+    size_t inside[RANKS_MAX] = {0};
+    uint64_t found[RANKS_MAX] = {0};
+    double value[RANKS_MAX] = {0};
     for (size_t i = 0; i < r.n; i++)
         inside[i] = r.k[i] < 1 ? 1 : r.k[i] > g->n ? g->n : r.k[i];
     rank_select_many_u64(g->list, g->n, inside, r.n, found);

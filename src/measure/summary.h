@@ -85,10 +85,10 @@ struct summary {
 
     uint64_t prompt_tokens, output_tokens, cached_tokens;
     bool cached_known;
-    double cache_hit_share;          /* of prompt tokens, by the server's own counters; NAN unknown */
-    uint64_t repeated_prompts;       /* requests whose prompt was used before in this run */
     enum token_source output_source; /* of most requests */
     double tokens_per_event;
+    double cache_hit_share;          /* of prompt tokens, by the server's own counters; NAN unknown */
+    uint64_t repeated_prompts;       /* requests whose prompt was used before in this run */
     double asked_input_mean, got_input_mean, asked_output_mean, got_output_mean; /* NAN unknown */
 
     double requests_per_s, output_tokens_per_s, prompt_tokens_per_s, total_tokens_per_s;

@@ -69,6 +69,8 @@ static void tone_off(struct layout *l, enum layout_tone tone)
 
 void layout_put(struct layout *l, enum layout_tone tone, const char *text)
 {
+    if (text[0] == '\0')
+        return;
     tone_on(l, tone);
     put_glyphs(l->out, slice_of(text), SIZE_MAX);
     tone_off(l, tone);

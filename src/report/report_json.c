@@ -19,13 +19,13 @@ static json_t *real(double x)
     return isnan(x) ? json_null() : json_real(x);
 }
 
-static json_t *count(uint64_t n)
+static json_t *whole(uint64_t n)
 {
     return json_integer((json_int_t)n);
 }
 
 /* 0 stands for "none" in the run file. */
-static json_t *count_or_null(int64_t n)
+static json_t *whole_or_null(int64_t n)
 {
     return n > 0 ? json_integer(n) : json_null();
 }
@@ -88,7 +88,7 @@ static json_t *run_object(const struct run_record *run)
     put(o, "engine_version", text_or_null(run->engine_version));
     put(o, "model", text_or_null(run->model));
     put(o, "workload", text_or_null(run->workload));
-    put(o, "seed", count(run->seed));
+    put(o, "seed", whole(run->seed));
     return o;
 }
 
@@ -117,8 +117,8 @@ static json_t *load_object(const struct summary *s)
     put(o, "mode", text(run->mode));
     put(o, "request_rate", run->request_rate > 0 ? real(run->request_rate) : json_null());
     put(o, "burstiness", open ? real(run->burstiness) : json_null());
-    put(o, "max_concurrency", count_or_null(run->max_concurrency));
-    put(o, "num_prompts", count_or_null(run->num_prompts));
+    put(o, "max_concurrency", whole_or_null(run->max_concurrency));
+    put(o, "num_prompts", whole_or_null(run->num_prompts));
     put(o, "duration_s", run->duration_ns > 0 ? real((double)run->duration_ns / 1e9) : json_null());
     put(o, "offered_per_s", real(s->offered_per_s));
     put(o, "started_per_s", real(s->started_per_s));
@@ -130,7 +130,7 @@ static json_t *window_object(const struct summary *s)
     json_t *o = json_object();
     put(o, "start_s", real(s->window_start_s));
     put(o, "end_s", real(s->window_end_s));
-    put(o, "warmup_requests", count(s->warmup_requests));
+    put(o, "warmup_requests", whole(s->warmup_requests));
     put(o, "steady", json_boolean(s->steady));
     return o;
 }
@@ -138,29 +138,29 @@ static json_t *window_object(const struct summary *s)
 static json_t *requests_object(const struct summary *s)
 {
     json_t *o = json_object(), *errors = json_object();
-    put(o, "offered", count(s->offered));
-    put(o, "sent", count(s->sent));
-    put(o, "completed", count(s->completed));
-    put(o, "failed", count(s->failed));
-    put(o, "dropped", count(s->dropped));
+    put(o, "offered", whole(s->offered));
+    put(o, "sent", whole(s->sent));
+    put(o, "completed", whole(s->completed));
+    put(o, "failed", whole(s->failed));
+    put(o, "dropped", whole(s->dropped));
     for (int i = OUTCOME_OK + 1; i < OUTCOME_COUNT; i++)
         if (s->errors[i] > 0 && i != OUTCOME_DROPPED)
-            put(errors, outcome_name((enum outcome)i), count(s->errors[i]));
+            put(errors, outcome_name((enum outcome)i), whole(s->errors[i]));
     put(o, "errors", errors);
     put(o, "first_error", text_or_null(s->first_error));
-    put(o, "tail", count(s->tail_requests));
-    put(o, "resends", count(s->resends));
-    put(o, "cap_waited", count(s->cap_waited));
-    put(o, "repeated_prompts", count(s->repeated_prompts));
+    put(o, "tail", whole(s->tail_requests));
+    put(o, "resends", whole(s->resends));
+    put(o, "cap_waited", whole(s->cap_waited));
+    put(o, "repeated_prompts", whole(s->repeated_prompts));
     return o;
 }
 
 static json_t *tokens_object(const struct summary *s)
 {
     json_t *o = json_object();
-    put(o, "prompt", count(s->prompt_tokens));
-    put(o, "output", count(s->output_tokens));
-    put(o, "cached", s->cached_known ? count(s->cached_tokens) : json_null());
+    put(o, "prompt", whole(s->prompt_tokens));
+    put(o, "output", whole(s->output_tokens));
+    put(o, "cached", s->cached_known ? whole(s->cached_tokens) : json_null());
     put(o, "output_source", text(token_source_name(s->output_source)));
     put(o, "per_event", real(s->tokens_per_event));
     put(o, "cache_hit_share", real(s->cache_hit_share));
@@ -206,7 +206,7 @@ static json_t *interval_array(const struct interval *ci)
 static json_t *latency_object(const struct latency *l, const struct summary_options *options)
 {
     json_t *o = json_object(), *percentiles = json_object(), *ci = json_object();
-    put(o, "n", count(l->n));
+    put(o, "n", whole(l->n));
     put(o, "n_eff", real(l->n_eff));
     put(o, "mean", real(l->mean));
     put(o, "std", real(l->sd));
@@ -238,7 +238,7 @@ static json_t *stalls_object(const struct summary *s)
     json_t *o = json_object();
     put(o, "share", real(s->stalled_share));
     put(o, "longest_ms", real(s->longest_stall_ms));
-    put(o, "itl_left_out", count(s->itl_left_out));
+    put(o, "itl_left_out", whole(s->itl_left_out));
     return o;
 }
 
@@ -249,7 +249,7 @@ static json_t *rungs_array(const struct summary *s)
         const struct rung *r = &s->rungs[i];
         json_t *o = json_object();
         put(o, "output_tokens", json_integer(r->output_tokens));
-        put(o, "n", count(r->n));
+        put(o, "n", whole(r->n));
         put(o, "ttft_p50_ms", real(r->ttft_p50_ms));
         put(o, "tpot_p50_ms", real(r->tpot_p50_ms));
         put(o, "tpot_p99_ms", real(r->tpot_p99_ms));
@@ -285,7 +285,7 @@ static json_t *instrument_object(const struct summary *s)
     put(o, "cpu_total_us_per_event", real(s->instrument.cpu_total_us_per_event));
     put(o, "spin_fraction", real(s->instrument.spin_fraction));
     put(o, "busy_fraction", real(s->instrument.busy_fraction));
-    put(o, "clock_steps", count(s->instrument.clock_steps));
+    put(o, "clock_steps", whole(s->instrument.clock_steps));
     return o;
 }
 
@@ -298,8 +298,8 @@ static json_t *slo_object(const struct summary *s)
         put(b, "metric", text(bound_metric_name(r->bound.metric)));
         put(b, "percentile", real(100 * r->bound.p));
         put(b, "limit_ms", real((double)r->bound.limit_ns / 1e6));
-        put(b, "offered", count(r->offered));
-        put(b, "misses", count(r->misses));
+        put(b, "offered", whole(r->offered));
+        put(b, "misses", whole(r->misses));
         put(b, "miss_share", real(r->miss_share));
         put(b, "allowed_share", real(r->allowed_share));
         put(b, "met", json_boolean(r->met));
@@ -364,7 +364,7 @@ static json_t *summary_object(const struct summary *s)
         put(o, "slo", slo_object(s));
     json_t *concurrency = json_object();
     put(concurrency, "mean", real(s->concurrency_mean));
-    put(concurrency, "peak", count(s->concurrency_peak));
+    put(concurrency, "peak", whole(s->concurrency_peak));
     put(o, "concurrency", concurrency);
     put(o, "latency", latencies_object(s));
     put(o, "stalls", stalls_object(s));
@@ -405,7 +405,7 @@ int report_json(const struct summary *s, struct buf *out, struct err *e)
 static json_t *series_row(const struct series_metric *m)
 {
     json_t *o = json_object();
-    put(o, "n", count(m->n));
+    put(o, "n", whole(m->n));
     put(o, "median", real(m->median));
     put(o, "mean", real(m->mean));
     put(o, "std", real(m->sd));
@@ -414,14 +414,14 @@ static json_t *series_row(const struct series_metric *m)
     return o;
 }
 
-int report_json_series(const struct summary *runs, size_t n, struct buf *out, struct err *e)
+int report_json_series(const struct summary *runs, size_t count, struct buf *out, struct err *e)
 {
     struct series_metric rows[SERIES_MAX_ROWS];
-    size_t row_count = summary_series(runs, n, rows, SERIES_MAX_ROWS);
+    size_t row_count = summary_series(runs, count, rows, SERIES_MAX_ROWS);
     json_t *o = json_object(), *metrics = json_object(), *list = json_array();
     for (size_t i = 0; i < row_count; i++)
         put(metrics, rows[i].name, series_row(&rows[i]));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < count; i++)
         json_array_append_new(list, summary_object(&runs[i]));
     put(o, "schema", text("loadline.series/1"));
     put(o, "tool", tool_object());
