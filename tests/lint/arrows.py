@@ -17,7 +17,7 @@ ARROWS = {
     "api": {"workload", "wire"},
     "record": set(),
     "measure": {"record", "stats"},
-    "drive": {"api", "net", "workload", "record"},
+    "drive": {"api", "net", "wire", "workload", "record"},  # wire: event streams, metrics pages
     "sim": {"stats"},
     "serve": {"sim", "wire", "net"},
     "twin": {"sim", "workload", "record"},
