@@ -167,8 +167,8 @@ static void check_window(struct summary *s, const struct evidence *v)
         "half of the run is left after 5 mean E2Es",
         "Cold levels read low: the figures hold the filling-up of the server. Run at least ten "
         "mean end-to-end latencies long, with --duration or more --num-prompts.",
-        "%s; load fills for %.3g s of %.3g s", w->steady ? "found" : "none",
-        (double)w->wanted_start_ns / 1e9, (double)w->end_ns / 1e9);
+        "the load takes %.3g s to fill, the run is %.3g s", (double)w->wanted_start_ns / 1e9,
+        (double)w->end_ns / 1e9);
     check_put(
         s, "window-length", SEVERITY_PROVISIONAL, check_when(window_s(w) < window_min_s),
         "at least 60 s",

@@ -55,12 +55,14 @@ static void put_target(struct layout *l, const struct run_record *run)
 {
     struct parts p = {0};
     bool version = run->engine_version[0] != '\0';
+    bool named = slice_starts(slice_of(run->engine_version), run->engine); /* "vllm 0.9.1" */
     if (run->target[0] != '\0')
         part(&p, "%s", run->target);
     if (run->model[0] != '\0')
         part(&p, "%s", run->model);
     if (run->engine[0] != '\0')
-        part(&p, "%s%s%s", run->engine, version ? " " : "", run->engine_version);
+        part(&p, "%s%s%s", named ? "" : run->engine, version && !named ? " " : "",
+             run->engine_version);
     if (run->backend[0] != '\0')
         part(&p, "%s", run->backend);
     layout_field(l, 0, "Target", "%s", p.n > 0 ? p.text : "unknown");
@@ -195,7 +197,7 @@ static void put_tokens(struct layout *l, const struct summary *s)
     tokens_part(&p, "output", s->asked_output_mean, s->got_output_mean);
     part(&p, "counted by %s", source_words[s->output_source]);
     if (!isnan(s->tokens_per_event))
-        part(&p, "%.3g tokens/event", s->tokens_per_event);
+        part(&p, "%.2f tokens/event", s->tokens_per_event);
     layout_field(l, 0, "Tokens", "%s", p.text);
     p = (struct parts){0};
     if (s->cached_known)
