@@ -8,39 +8,40 @@
 static const struct {
     const char *name, *text;
 } TOPICS[] = {
-    {"targets",
-     "What can be measured\n"
-     "  http://HOST:PORT     an OpenAI-compatible server: vLLM, SGLang, TensorRT-LLM,\n"
-     "  https://HOST         NIM, Dynamo, llama.cpp, ...  (a trailing /v1 is fine)\n"
-     "  unix:/path.sock      the same over a unix socket\n"
-     "  sim:MODEL@GPU[xTP]   the embedded engine, started for the run and stopped\n"
-     "                       after it: sim:llama-3.1-8b@h100, sim:llama-3.1-70b@h100x4\n"},
-    {"load",
-     "How load is offered\n"
-     "  --request-rate R                      open loop: requests come when they come,\n"
-     "                                        whether the server keeps up or not; latency\n"
-     "                                        counts from the intended time\n"
-     "  --max-concurrency C                   closed loop: C users, each sends its next\n"
-     "                                        request when the last one has ended; it\n"
-     "                                        slows down with the server and cannot show\n"
-     "                                        overload\n"
-     "  --request-rate R --max-concurrency C  open with a cap: what is over the cap\n"
-     "                                        queues here, its clock running\n"
-     "  --request-rate inf                    everything at once: offline throughput\n"
-     "How long: --num-prompts N (exact) or --duration TIME.\n"},
-    {"result",
-     "How to read a result\n"
-     "  VALID         the figures can be trusted and stand for more than this run\n"
-     "  PROVISIONAL   true of this run; too short or too disturbed to generalise\n"
-     "  INVALID       a figure may be wrong: do not use it\n"
-     "Each failed check says its value, its threshold and what to do about it.\n"
-     "  ttft   intended time to first token: what a user waits\n"
-     "  tpot   time per output token after the first: how fast it reads\n"
-     "  itl    gaps between token events, pooled\n"
-     "  e2e    intended time to last token\n"
-     "[low .. high] is the 95 % interval of a percentile.\n"
-     "Exit codes: 0 done; 1 usage; 2 the run could not be made; 3 INVALID;\n"
-     "4 --slo not met; 130 interrupted.\n"},
+    {"targets", "What can be measured\n"
+                "  http://HOST:PORT     an OpenAI-compatible server: vLLM, SGLang, TensorRT-LLM,\n"
+                "  https://HOST         NIM, Dynamo, llama.cpp, ...  (a trailing /v1 is fine)\n"
+                "  unix:/path.sock      the same over a unix socket\n"
+                "  sim:MODEL@GPU[xN]    the embedded engine, started for the run and stopped\n"
+                "                       after it; xN: on N GPUs\n"
+                "For example sim:llama-3.1-8b@h100, sim:llama-3.1-70b@h100x4, or with settings\n"
+                "'sim:llama-3.1-8b@h100?max_num_seqs=64&precision=fp8'.\n"},
+    {"load", "How load is offered\n"
+             "  --request-rate R                      open loop: requests come when they\n"
+             "                                        come, whether the server keeps up or\n"
+             "                                        not; latency counts from the intended\n"
+             "                                        time\n"
+             "  --max-concurrency C                   closed loop: C users, each sends its\n"
+             "                                        next request when the last has ended;\n"
+             "                                        it slows down with the server and\n"
+             "                                        cannot show overload\n"
+             "  --request-rate R --max-concurrency C  open with a cap: what is over the cap\n"
+             "                                        queues here, its clock running\n"
+             "  --request-rate inf                    everything at once: offline throughput\n"
+             "How long: --num-prompts N (exact) or --duration TIME; with both, whichever comes\n"
+             "first.\n"},
+    {"result", "How to read a result\n"
+               "  VALID         the figures can be trusted and stand for more than this run\n"
+               "  PROVISIONAL   true of this run; too short or too disturbed to generalise\n"
+               "  INVALID       a figure may be wrong: do not use it\n"
+               "Each failed check says its value, its threshold and what to do about it.\n"
+               "  ttft   intended time to first token: what a user waits\n"
+               "  tpot   time per output token after the first: how fast it reads\n"
+               "  itl    gaps between token events, pooled\n"
+               "  e2e    intended time to last token\n"
+               "[low .. high] is the 95 % interval of a percentile.\n"
+               "Exit codes: 0 done; 1 usage; 2 the run could not be made; 3 INVALID;\n"
+               "4 --slo not met; 130 interrupted.\n"},
 };
 enum { TOPIC_COUNT = sizeof TOPICS / sizeof *TOPICS };
 
@@ -75,7 +76,8 @@ int cmd_help(int argc, char **argv)
             return 0;
         }
     }
-    term_say("there is no help on \"%s\"; there is on every command, and on targets, load and result",
-             argv[0]);
+    term_say(
+        "there is no help on \"%s\"; there is on every command, and on targets, load and result",
+        argv[0]);
     return 1;
 }

@@ -17,6 +17,7 @@ struct report_options {
 #define AT(field) offsetof(struct report_options, field)
 
 const struct option REPORT_OPTIONS[] = {
+    {OPTION_GROUP, "Options", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_PATH, "json", 0, "FILE", "write the summary as JSON; - is standard output", AT(json), 0,
      0, NULL, false},
     {OPTION_CHOICE, "csv", 0, "requests|gaps",
@@ -65,8 +66,8 @@ static int print_csv(struct record_reader *r, const struct report_options *o, st
     return OK;
 }
 
-static int report_file(const char *path, const struct report_options *o, const struct run_plan *plan,
-                       struct err *e)
+static int report_file(const char *path, const struct report_options *o,
+                       const struct run_plan *plan, struct err *e)
 {
     struct record_reader *r;
     int rc = record_reader_open(path, &r, e);

@@ -16,15 +16,17 @@ struct sim_options {
 #define AT(field) offsetof(struct sim_options, field)
 
 const struct option SIM_OPTIONS[] = {
+    {OPTION_GROUP, "Options", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_TEXT, "listen", 0, "ADDRESS",
      "127.0.0.1:8000 (default), [::]:8000, port 0 for a free one, or unix:/path.sock", AT(listen),
      0, 0, NULL, false},
     {OPTION_COUNT, "seed", 0, "N", "seed of generated text and lengths (default 0)", AT(seed), 0,
      9e18, NULL, false},
-    {OPTION_COUNT, "ready-fd", 0, "FD", "write the port to this descriptor once listening",
-     AT(ready_fd), 0, 1e6, NULL, false},
-    {OPTION_COUNT, "parent", 0, "PID", "stop when this process has gone", AT(parent), 0, 1e9, NULL,
+    {OPTION_COUNT, "ready-fd", 0, "FD",
+     "for programs: write the port to this descriptor once listening", AT(ready_fd), 0, 1e6, NULL,
      false},
+    {OPTION_COUNT, "parent", 0, "PID", "for programs: stop when this process, the parent, has gone",
+     AT(parent), 0, 1e9, NULL, false},
     {OPTION_FLAG, "quiet", 'q', NULL, "no messages", AT(quiet), 0, 0, NULL, false},
     {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
 };

@@ -14,8 +14,8 @@ const struct command COMMANDS[] = {
      "  loadline run http://localhost:8000 --max-concurrency 32 --num-prompts 500\n"
      "  loadline run http://localhost:8000 --request-rate 4 \\\n"
      "      --slo 'p99 ttft < 500ms and p99 tpot < 50ms' --json result.json\n"},
-    {"sim", "[MODEL@GPU[xTP][?KEY=VALUE&...]]",
-     "the embedded engine as an OpenAI-compatible server", cmd_sim, SIM_OPTIONS, &SIM_OPTION_ROWS,
+    {"sim", "[MODEL@GPU[xN][?KEY=VALUE&...]]", "the embedded engine as an OpenAI-compatible server",
+     cmd_sim, SIM_OPTIONS, &SIM_OPTION_ROWS,
      "  loadline sim llama-3.1-8b@h100 --listen 127.0.0.1:8000\n"
      "  curl -s http://127.0.0.1:8000/v1/models\n"},
     {"report", "FILE...", "tables, JSON and CSV from run files", cmd_report, REPORT_OPTIONS,

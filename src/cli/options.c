@@ -212,7 +212,8 @@ int options_parse(const struct option *table, size_t rows, int argc, char **argv
         if (!value && i + 1 < argc)
             value = argv[++i];
         if (!value) {
-            rc = err_set(e, ERR_USAGE, "--%s needs a value: --%s %s", o->name, o->name, o->argument);
+            rc =
+                err_set(e, ERR_USAGE, "--%s needs a value: --%s %s", o->name, o->name, o->argument);
             break;
         }
         rc = store(o, o->secret ? keep_secret(value) : value, into, e);
@@ -225,28 +226,22 @@ int options_parse(const struct option *table, size_t rows, int argc, char **argv
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 80 };
 
-/* Text wrapped into the columns from `column` on; the cursor stands at column `at`. */
-static void put_wrapped(FILE *out, const char *text, int at, int column)
+/* Text wrapped into the columns from `column` on; the cursor stands there. */
+static void put_wrapped(FILE *out, const char *text, int column)
 {
+    int at = column;
     while (*text) {
-        size_t n = strcspn(text, " \n");
-        if (at > column && at + (int)n + 1 > HELP_WIDTH) {
+        int n = (int)strcspn(text, " ");
+        if (at > column && at + 1 + n > HELP_WIDTH) {
             fprintf(out, "\n%*s", column, "");
             at = column;
         }
-        fprintf(out, "%.*s", (int)n, text);
-        at += (int)n;
+        if (at > column)
+            fputc(' ', out);
+        fprintf(out, "%.*s", n, text);
+        at += n + (at > column);
         text += n;
-        if (*text == '\n') {
-            fprintf(out, "\n%*s", column, "");
-            at = column;
-            text++;
-        } else if (*text == ' ') {
-            if (at + 1 < HELP_WIDTH)
-                fputc(' ', out);
-            at++;
-            text++;
-        }
+        text += strspn(text, " ");
     }
     fputc('\n', out);
 }
@@ -268,7 +263,7 @@ void options_help(const struct option *table, size_t rows, FILE *out)
             fprintf(out, "\n%*s", HELP_COLUMN, "");
         else
             fprintf(out, "%*s", HELP_COLUMN - n, "");
-        put_wrapped(out, o->help, HELP_COLUMN, HELP_COLUMN);
+        put_wrapped(out, o->help, HELP_COLUMN);
     }
 }
 
