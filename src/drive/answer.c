@@ -9,10 +9,13 @@
 #define FNV_OFFSET UINT64_C(0xcbf29ce484222325) /* FNV-1a, 64 bits */
 #define FNV_PRIME  UINT64_C(0x100000001b3)
 
-/* A bound wider than this, and than a tenth of the median gap, is our lateness and not the sender's burst. */
+/* A bound wider than this, and than a tenth of the median gap, is our lateness and not the sender's
+ * burst. */
 #define ANSWER_WIDE_NS (1 * NS_PER_MS)
 
-enum { KEEP_BYTES = 4096 }; /* a buffer up to this size stays with its pool entry between requests */
+enum {
+    KEEP_BYTES = 4096
+}; /* a buffer up to this size stays with its pool entry between requests */
 
 void answer_init(struct answer *a)
 {
@@ -20,6 +23,10 @@ void answer_init(struct answer *a)
     sse_init(&a->sse, SSE_DEFAULT_MAX_EVENT_BYTES);
     buf_init(&a->whole, ANSWER_MAX_WHOLE_BYTES);
     buf_init(&a->gaps, ANSWER_MAX_GAP_BYTES);
+    buf_init(&a->text, ANSWER_MAX_WHOLE_BYTES);
+    buf_init(&a->scratch, ANSWER_MAX_WHOLE_BYTES);
+    buf_init(&a->error, ANSWER_MAX_ERROR_BYTES);
+    buf_init(&a->finish_reason, ANSWER_MAX_ERROR_BYTES);
 }
 
 static void recycle(struct buf *b)
@@ -95,7 +102,7 @@ void answer_head(struct answer *a, int status, struct slice content_type, struct
     }
 }
 
-static void hash_text(struct answer *a, struct slice raw)
+static int hash_text(struct answer *a, struct slice raw)
 {
     struct slice text = raw;
     if (raw.n > 0 && memchr(raw.p, '\\', raw.n)) {
@@ -108,8 +115,13 @@ static void hash_text(struct answer *a, struct slice raw)
         h = (h ^ (unsigned char)text.p[i]) * FNV_PRIME;
     a->hash = h;
     a->text_bytes += text.n;
-    if (a->options.save_output)
-        buf_put(&a->text, text);
+    return a->options.save_output ? buf_put(&a->text, text) : OK;
+}
+
+static int hash_delta(struct answer *a, const struct delta *d)
+{
+    int rc = d->reasoning.n > 0 ? hash_text(a, d->reasoning) : OK;
+    return rc == OK && d->text.n > 0 ? hash_text(a, d->text) : rc;
 }
 
 static void take_totals(struct answer *a, const struct delta *d)
@@ -128,8 +140,10 @@ static void take_totals(struct answer *a, const struct delta *d)
         buf_clear(&a->finish_reason);
         buf_put(&a->finish_reason, d->finish_reason);
     }
-    if (d->error.n > 0 && a->error.n == 0)
-        json_unescape(d->error, &a->error);
+    if (d->error.n > 0 && a->error.n == 0) { /* undoing escapes makes nothing longer */
+        size_t n = d->error.n < ANSWER_MAX_ERROR_BYTES ? d->error.n : ANSWER_MAX_ERROR_BYTES;
+        json_unescape(slice_make(d->error.p, n), &a->error);
+    }
 }
 
 /* Moves the newest token event into the gap list; what followed it is known now. */
@@ -138,21 +152,22 @@ static int settle_newest(struct answer *a)
     if (!a->newest.held)
         return OK;
     struct gap g = {.tokens = a->newest.tokens};
+    a->newest.held = false;
     if (a->events > 0)
         g.gap_ns = a->newest.at_ns - a->last_token_ns;
-    if (g.gap_ns < 0)
-        g.gap_ns = 0;
     if (a->newest.censored) {
         g.width_ns = a->newest.at_ns - a->newest.after_ns;
         if (g.width_ns < 1)
             g.width_ns = 1;
-        a->censored++;
-        a->wide += g.width_ns > ANSWER_WIDE_NS;
     }
+    int rc = gaps_put(&a->gaps, &g);
+    if (rc < 0)
+        return rc;
     a->events++;
+    a->censored += a->newest.censored;
+    a->wide += g.width_ns > ANSWER_WIDE_NS;
     a->last_token_ns = a->newest.at_ns;
-    a->newest.held = false;
-    return gaps_put(&a->gaps, &g);
+    return OK;
 }
 
 static int take_token(struct answer *a, const struct delta *d, const struct stamp *stamp)
@@ -163,24 +178,25 @@ static int take_token(struct answer *a, const struct delta *d, const struct stam
         if (rc < 0)
             return rc;
     }
+    /* Bytes come in order: a stamp that is earlier than one before it can only mean "no later". */
+    int64_t at_ns = stamp->at_ns > a->last_token_ns ? stamp->at_ns : a->last_token_ns;
     if (a->first_token_ns == 0)
-        a->first_token_ns = stamp->at_ns;
+        a->first_token_ns = at_ns;
     if (a->first_answer_ns == 0 && d->answer)
-        a->first_answer_ns = stamp->at_ns;
+        a->first_answer_ns = at_ns;
     a->newest.held = true;
     a->newest.censored = false;
     a->newest.read_id = stamp->read_id;
     a->newest.tokens = d->tokens;
-    a->newest.at_ns = stamp->at_ns;
+    a->newest.at_ns = at_ns;
     a->newest.after_ns = stamp->after_ns;
     a->unstamped += !stamp->kernel;
     a->counted += d->tokens;
-    hash_text(a, d->reasoning);
-    hash_text(a, d->text);
-    return OK;
+    return hash_delta(a, d);
 }
 
-/* Something that is no token event came: the token event before it in the same read has only a bound. */
+/* Something that is no token event came: the token event before it in the same read has only a
+ * bound. */
 static void take_other(struct answer *a, const struct stamp *stamp)
 {
     if (a->newest.held && a->newest.read_id == stamp->read_id)
@@ -220,11 +236,14 @@ static int take_events(struct answer *a, struct slice data, const struct stamp *
     while (data.n > 0) {
         struct sse_event event;
         bool got;
+        uint64_t comments = a->sse.comments;
         int64_t used = sse_parse(&a->sse, data, &event, &got);
         if (used < 0)
             return too_big(a, ERR_TOO_BIG);
         data.p += used;
         data.n -= (size_t)used;
+        if (a->sse.comments != comments)
+            take_other(a, stamp);
         if (!got)
             break;
         int rc = take_event(a, event.data, stamp);
@@ -263,6 +282,7 @@ static int take_lines(struct answer *a, struct slice data, const struct stamp *s
 
 int answer_body(struct answer *a, struct slice data, const struct stamp *stamp)
 {
+    size_t left;
     switch (a->form) {
     case ANSWER_EVENTS:
         return take_events(a, data, stamp);
@@ -271,10 +291,8 @@ int answer_body(struct answer *a, struct slice data, const struct stamp *stamp)
     case ANSWER_WHOLE:
         return buf_put(&a->whole, data) < 0 ? too_big(a, ERR_TOO_BIG) : OK;
     case ANSWER_ERROR:
-        if (a->whole.n < ANSWER_MAX_ERROR_BYTES)
-            buf_put(&a->whole, slice_make(data.p, data.n < ANSWER_MAX_ERROR_BYTES
-                                                      ? data.n
-                                                      : ANSWER_MAX_ERROR_BYTES));
+        left = ANSWER_MAX_ERROR_BYTES - a->whole.n;
+        buf_put(&a->whole, slice_make(data.p, data.n < left ? data.n : left));
         return OK;
     default:
         return ERR_PROTOCOL;
@@ -302,8 +320,8 @@ static void read_whole(struct answer *a, int64_t end_ns)
     a->done = true;
     if (!d.token)
         return;
-    hash_text(a, d.reasoning);
-    hash_text(a, d.text);
+    if (hash_delta(a, &d) < 0)
+        too_big(a, ERR_TOO_BIG);
     a->counted = d.tokens;
     a->last_token_ns = end_ns;
 }
@@ -314,7 +332,8 @@ static int compare_i64(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* Censored events whose bound is wider than a tenth of the request's median gap (and than ANSWER_WIDE_NS). */
+/* Censored events whose bound is wider than a tenth of the request's median gap (and than
+ * ANSWER_WIDE_NS). */
 static uint32_t count_ours(const struct answer *a)
 {
     if (a->wide == 0)

@@ -8,7 +8,8 @@
 
 #include "base/json.h"
 
-/* First line of a small file that begins with `key` (NULL: any), its value behind ':' if there is one. */
+/* First line of a small file that begins with `key` (NULL: any), its value behind ':' if there is
+ * one. */
 static struct slice read_line(const char *path, const char *key, char *line, size_t room)
 {
     FILE *f = fopen(path, "re");
@@ -66,5 +67,7 @@ double host_steal_fraction(struct host_cpu before, struct host_cpu after)
 {
     if (after.total <= before.total)
         return -1;
+    if (after.steal < before.steal) /* the kernel has let it fall back after a migration */
+        return 0;
     return (double)(after.steal - before.steal) / (double)(after.total - before.total);
 }

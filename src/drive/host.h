@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-/* Appends {"cpu", "cores", "kernel", "governor", "hostname"} as JSON. */
+/* Appends {"cpu", "cores", "kernel", "governor"} as JSON. */
 void host_describe(struct buf *out);
 
 struct host_cpu { /* jiffies of all processors since boot (/proc/stat) */
