@@ -110,7 +110,7 @@ struct watch { /* what the main thread remembers between ticks of a phase */
     struct drive_phase *phase;
     const struct drive_observer *observer;
     const struct load_spec *load;
-    uint64_t base_ended, base_ok, base_failed, base_dropped, base_events, base_tokens;
+    uint64_t base_ok, base_failed, base_dropped, base_events, base_tokens;
     int64_t rate_at_ns;
     uint64_t rate_events;
     double rate;
@@ -128,7 +128,6 @@ static void sum_live(struct watch *w, struct drive_progress *p)
     hist_clear(w->ttft);
     for (unsigned i = 0; i < w->phase->driver_count; i++) {
         struct driver_live *l = &w->phase->drivers[i].live;
-        p->ended += load_u64(&l->ended);
         p->ok += load_u64(&l->ok);
         p->failed += load_u64(&l->failed);
         p->dropped += load_u64(&l->dropped);
@@ -153,7 +152,6 @@ static struct drive_progress look(struct watch *w, int64_t now_ns)
     struct drive_progress p = {0};
     struct policy_counts c = policy_counts(w->phase->policy);
     sum_live(w, &p);
-    p.ended -= w->base_ended;
     p.ok -= w->base_ok;
     p.failed -= w->base_failed;
     p.dropped -= w->base_dropped;
@@ -163,6 +161,7 @@ static struct drive_progress look(struct watch *w, int64_t now_ns)
     p.tokens_per_s = w->rate;
     p.elapsed_ns = now_ns - w->phase->start_ns;
     p.offered = c.offered;
+    p.ended = c.ended + c.dropped;
     p.in_flight = c.in_flight;
     p.queued = c.queued;
     p.total = w->load->num_prompts;
@@ -273,7 +272,6 @@ static void run_phase(struct drive *d, const struct drive_load *load, const stru
     for (unsigned i = 0; i < s->threads; i++)
         hist_clear(&d->drivers[i].live.ttft);
     sum_live(&watch, &base);
-    watch.base_ended = base.ended;
     watch.base_ok = base.ok;
     watch.base_failed = base.failed;
     watch.base_dropped = base.dropped;

@@ -34,7 +34,8 @@ enum drive_stage { DRIVE_WARMUP, DRIVE_MEASURE, DRIVE_DRAIN };
 struct drive_progress {
     enum drive_stage stage;
     int64_t elapsed_ns;                  /* of the stage's phase */
-    uint64_t offered, ended, ok, failed, dropped, in_flight, queued;
+    uint64_t offered, ended;             /* of the phase itself, without its tail */
+    uint64_t ok, failed, dropped, in_flight, queued; /* tail included */
     uint64_t total;                      /* requests of the phase; 0 unknown */
     uint64_t events, tokens;
     double tokens_per_s;                 /* token events over the last second or so */

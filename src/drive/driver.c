@@ -151,7 +151,6 @@ static enum outcome transport_outcome(enum exchange_outcome o)
 
 static void count_end(struct driver *d, const struct request_record *r, uint32_t counted)
 {
-    bump(&d->live.ended, 1);
     bump(&d->live.exchanges, r->sent_ns != RECORD_NONE);
     bump(&d->live.events, r->events - counted);
     if (r->outcome == OUTCOME_OK) {
@@ -159,7 +158,8 @@ static void count_end(struct driver *d, const struct request_record *r, uint32_t
         bump(&d->live.tokens, r->output_tokens > 0 ? (uint64_t)r->output_tokens : 0);
         if (r->first_token_ns != RECORD_NONE)
             hist_add(&d->live.ttft, r->first_token_ns - r->intended_ns);
-    } else {
+    } else if (r->phase != PHASE_TAIL || r->outcome != OUTCOME_CANCELLED) {
+        /* the tail's requests are cut off when everything measured has ended: no failure */
         bump(r->outcome == OUTCOME_DROPPED ? &d->live.dropped : &d->live.failed, 1);
     }
 }
@@ -251,7 +251,6 @@ static void start_offer(struct driver *d, const struct offer *o)
     s->x.request_id = slice_of(s->prepared->id);
     s->x.deadline_ns = o->intended_ns + phase->timeout_ns;
     s->x.owner = s;
-    bump(&d->live.started, 1);
     exchange_start(d->exchanger, &s->x);
 }
 

@@ -38,7 +38,7 @@ struct drive_phase {
 
 /* Counters for the live line: one writer each, read by the main thread. */
 struct driver_live {
-    _Atomic uint64_t started, ended, ok, failed, dropped, events, tokens, exchanges;
+    _Atomic uint64_t ok, failed, dropped, events, tokens, exchanges;
     struct hist ttft;          /* from intended, ok requests of any phase */
 };
 

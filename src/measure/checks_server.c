@@ -16,16 +16,17 @@ static void check_overload(struct summary *s, const struct evidence *v)
     const struct overload *o = v->overload;
     const char *threshold = "no growth, or 98 % ended of offered";
     char value[96];
-    snprintf(value, sizeof value, "%+.3g in flight over the window, %.3g %% ended", o->growth,
+    snprintf(value, sizeof value, "%+.0f in flight over the window, %.3g %% ended", o->growth,
              isnan(o->ended_share) ? 0 : 100 * o->ended_share);
     check_put(s, "overload", SEVERITY_NOTE, check_when(o->overloaded), threshold,
-              "The server gets more than it can serve: its queue grows. Its throughput here is its "
-              "limit; for latencies ask for less.",
+              s->steady ? "The server gets more than it can serve: its queue grows. Its throughput here "
+                          "is its limit; for latencies ask for less."
+                        : "The server gets more than it can serve: its queue grows. For latencies ask "
+                          "for less; for its limit run longer.",
               "%s", value);
     check_put(
         s, "overload-latency", SEVERITY_PROVISIONAL, check_when(o->overloaded), threshold,
-        "Latencies of a growing queue depend on how long the run was: quote none of them. Ask "
-        "for less than the throughput reached here.",
+        "Latencies of a growing queue depend on how long the run was: quote none of them.",
         "%s", value);
 }
 

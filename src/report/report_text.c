@@ -344,6 +344,8 @@ static void put_next(struct layout *l, const struct summary *s)
         layout_field(l, 0, "Next", "mend the errors, then run again");
     else if (s->verdict == VERDICT_INVALID)
         layout_field(l, 0, "Next", "mend what is listed as INVALID, then run again");
+    else if (failed(s, "overload") && !s->steady)
+        layout_field(l, 0, "Next", "half that --request-rate, to see the server keep up");
     else if (failed(s, "overload"))
         layout_field(l, 0, "Next", "--request-rate %s, below what the server reached here", rate);
     else if (failed(s, "steady-window") || failed(s, "window-length") || failed(s, "sample-size"))
