@@ -13,11 +13,11 @@
 
 enum {
     PROBE_OUTPUT_TOKENS = 4,
-    PROBE_WORDS = 16,          /* of the first request */
-    CALIBRATION_WORDS = 1500,  /* of the long one: a word's tokens are known to about 0.7 % */
+    PROBE_WORDS = 16,              /* of the first request */
+    CALIBRATION_WORDS = 1500,      /* of the long one: a word's tokens are known to about 0.7 % */
     CALIBRATION_WORDS_SMALL = 200, /* where the context does not hold the long one */
-    POOL_WORDS = 4000,         /* of the text whose tokens make the pool */
-    POOL_MIN = 64,             /* fewer different ids than this are no pool to draw from */
+    POOL_WORDS = 4000,             /* of the text whose tokens make the pool */
+    POOL_MIN = 64,                 /* fewer different ids than this are no pool to draw from */
     POOL_TEST_TOKENS = 64,
     FIELD_TRIES = 8,
 };
@@ -120,7 +120,8 @@ static int find_model(const struct probe_target *t, const char *wanted, struct p
         rc = status_error(t, "/v1/models", &r, e);
     else if (!out->model[0])
         rc = err_set(e, ERR_HTTP, "the server names no model at /v1/models%s; give --model",
-                     looks_like_html(&r) ? " (it sent an HTML page: is this the API's address?)" : "");
+                     looks_like_html(&r) ? " (it sent an HTML page: is this the API's address?)"
+                                         : "");
     fetch_result_release(&r);
     return rc;
 }
@@ -175,7 +176,8 @@ static int request_once(const struct probe_target *t, const struct api_options *
     return rc;
 }
 
-/* Fields of `api` that the complaint names, or, when it names none, all that a strict server may not know. */
+/* Fields of `api` that the complaint names, or, when it names none, all that a strict server may
+ * not know. */
 static unsigned refused_fields(const struct api_options *api, struct slice complaint)
 {
     unsigned named = 0;
@@ -189,12 +191,9 @@ static unsigned refused_fields(const struct api_options *api, struct slice compl
     return api->fields & (API_IGNORE_EOS | API_MIN_TOKENS | API_CONTINUOUS_USAGE);
 }
 
-static void drop_fields(const struct probe_target *t, struct api_options *api, unsigned fields,
-                        struct probe_result *out)
+static void say_dropped(const struct probe_target *t, unsigned fields)
 {
     char sentence[256];
-    api->fields &= ~fields;
-    out->refused |= fields;
     for (unsigned f = 1; f <= API_MAX_TOKENS; f <<= 1) {
         if (!(fields & f))
             continue;
@@ -210,21 +209,28 @@ static void drop_fields(const struct probe_target *t, struct api_options *api, u
     }
 }
 
-/* One request, again with fewer fields as long as the server refuses some. */
+/* One request, again with fewer fields as long as the server refuses some. That the fields were to
+ * blame is said only when leaving them out helped. */
 static int request_negotiated(const struct probe_target *t, struct api_options *api,
                               const struct prompt *prompt, struct probe_result *out,
                               struct fetch_result *r, struct err *e)
 {
+    unsigned dropped = 0;
     for (int i = 0; i < FIELD_TRIES; i++) {
         int rc = request_once(t, api, prompt, r, e);
         if (rc < 0)
             return rc;
-        if (r->status != 400 && r->status != 422)
+        unsigned refused = 0;
+        if (r->status == 400 || r->status == 422)
+            refused = refused_fields(api, buf_slice(&r->body));
+        if (refused == 0) {
+            if (r->status == 200)
+                say_dropped(t, dropped);
+            out->refused |= dropped;
             return OK;
-        unsigned refused = refused_fields(api, buf_slice(&r->body));
-        if (refused == 0)
-            return OK;
-        drop_fields(t, api, refused, out);
+        }
+        api->fields &= ~refused;
+        dropped |= refused;
         fetch_result_release(r);
         *r = (struct fetch_result){0};
     }
@@ -274,7 +280,8 @@ static int compare_u32(const void *x, const void *y)
     return (a > b) - (a < b);
 }
 
-/* Token ids of the JSON array under "tokens": plain numbers or {"id": n}. Returns how many; ids may be NULL. */
+/* Token ids of the JSON array under "tokens": plain numbers or {"id": n}. Returns how many; ids may
+ * be NULL. */
 static size_t read_tokens(struct slice body, uint32_t *ids, size_t room, int64_t *count)
 {
     struct json j = json_of(body);
@@ -426,7 +433,8 @@ int probe_tokenization(const struct probe_target *t, const struct api_options *a
         return OK;
     }
     if (!t->protocol->chat && out->pool)
-        say(t, "the server takes no token ids as a prompt: words are sent, their number calibrated");
+        say(t,
+            "the server takes no token ids as a prompt: words are sent, their number calibrated");
     calibrate_words(t, api, seed, out);
     return OK;
 }
@@ -460,7 +468,8 @@ bool probe_metrics(const struct probe_target *t, struct record_writer *w, int64_
                 continue;
             char *name = mem_strndup(m.name.p, m.name.n);
             char *labels = mem_strndup(m.labels.p, m.labels.n);
-            record_writer_sample(w, &(struct sample_record){at_ns, "/metrics", name, labels, m.value});
+            record_writer_sample(w,
+                                 &(struct sample_record){at_ns, "/metrics", name, labels, m.value});
             free(name);
             free(labels);
             any = true;

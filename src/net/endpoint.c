@@ -62,9 +62,12 @@ struct route *route_new(const struct endpoint *ep, const char *method, const cha
         buf_printf(&r->head, "Host: %s\r\n", url_host_header(&ep->url, host, sizeof host));
     if (!has_header(header_lines, header_count, "User-Agent"))
         buf_puts(&r->head, "User-Agent: loadline\r\n");
-    put_lines(&r->head, header_lines, header_count);
     r->no_answer_body = strcmp(method, "HEAD") == 0;
     r->bodyless = strcmp(method, "GET") == 0 || r->no_answer_body || strcmp(method, "DELETE") == 0;
+    if (!r->bodyless && !has_header(header_lines, header_count, "Content-Type"))
+        buf_puts(&r->head,
+                 "Content-Type: application/json\r\n"); /* vLLM refuses a body without it */
+    put_lines(&r->head, header_lines, header_count);
     return r;
 }
 

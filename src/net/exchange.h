@@ -31,7 +31,8 @@ struct endpoint {
 int endpoint_open(struct slice url, const struct tls_options *tls, struct endpoint *out, struct err *e);
 void endpoint_close(struct endpoint *ep);
 
-/* The part of a request that is the same for all: method, path behind the URL's, extra header lines. */
+/* The part of a request that is the same for all: method, path behind the URL's, extra header lines. A body is
+ * said to be JSON unless these name another Content-Type. */
 struct route;
 struct route *route_new(const struct endpoint *ep, const char *method, const char *path,
                         const char *const *header_lines, size_t header_count);

@@ -93,7 +93,8 @@ static void a_request_arrives_as_it_was_put(void **state)
     assert_int_equal(c->heads, 1);
     assert_string_equal(c->content_type, "text/plain");
     snprintf(expected, sizeof expected,
-             "POST /v1/x HTTP/1.1\r\nHost: %s\r\nUser-Agent: loadline\r\nX-Request-Id: run-7\r\n"
+             "POST /v1/x HTTP/1.1\r\nHost: %s\r\nUser-Agent: loadline\r\n"
+             "Content-Type: application/json\r\nX-Request-Id: run-7\r\n"
              "Content-Length: 5\r\n\r\nhello",
              s.server.at.text);
     assert_body(c, expected);
@@ -120,6 +121,22 @@ static void a_get_has_no_length_and_own_headers_take_precedence(void **state)
     assert_body(&s.client,
                 "GET / HTTP/1.1\r\nUser-Agent: loadline\r\nhost: me\r\nX-Note: a\r\n\r\n");
     route_free(get);
+    scene_close(&s);
+}
+
+static void a_body_is_json_unless_a_header_says_otherwise(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"content-type: text/plain"};
+    struct scene s;
+    scene_open(&s, serve_echo, NULL);
+    struct route *post = route_new(&s.rig.ep, "POST", "", lines, 1);
+    s.client.x.route = post;
+    client_run(&s.client, &s.rig);
+    assert_non_null(
+        slice_find(buf_slice(&s.client.body), slice_of("content-type: text/plain\r\n")));
+    assert_null(slice_find(buf_slice(&s.client.body), slice_of("application/json")));
+    route_free(post);
     scene_close(&s);
 }
 
@@ -471,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_arrives_as_it_was_put),
         cmocka_unit_test(a_get_has_no_length_and_own_headers_take_precedence),
+        cmocka_unit_test(a_body_is_json_unless_a_header_says_otherwise),
         cmocka_unit_test(a_large_body_goes_out_whole),
         cmocka_unit_test(each_chunk_bears_the_time_it_came_and_a_bound_below),
         cmocka_unit_test(what_came_in_one_read_shares_its_number),
