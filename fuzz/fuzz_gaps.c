@@ -1,4 +1,5 @@
-/* Any bytes as token gaps: they decode or are refused, and what decodes goes back in and out the same. */
+/* Any bytes as token gaps: they decode or are refused, and what decodes goes back in and out the
+ * same. */
 
 #include <stdlib.h>
 

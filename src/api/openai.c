@@ -103,10 +103,10 @@ static int chat_request(const struct api_options *o, const struct prompt *p, str
 
 /* What the parts of one choice said, before it is decided whether that makes a token event. */
 struct choice {
-    bool present;       /* choices was not empty */
-    bool role;          /* a role was given */
-    bool empty_text;    /* a text field was there, with nothing in it */
-    bool other;         /* tool calls or a refusal: generated, though neither answer text nor reasoning */
+    bool present;    /* choices was not empty */
+    bool role;       /* a role was given */
+    bool empty_text; /* a text field was there, with nothing in it */
+    bool other; /* tool calls or a refusal: generated, though neither answer text nor reasoning */
 };
 
 static void take_string(struct json *j, struct slice *into, struct choice *c)
@@ -276,10 +276,10 @@ static int read_object(struct slice data, struct choice *c, struct delta *out)
     return OK;
 }
 
-/* Is this a token event, and of how many tokens? With continuous usage the increment says; a server that sends
- * it does so from the first event with choices on. Without, every event counts one but the role-only, the
- * usage-only and the finish-only: an event with empty text and neither role nor finish is a token too (half a
- * UTF-8 character, a special token). */
+/* Is this a token event, and of how many tokens? With continuous usage the increment says; a server
+ * that sends it does so from the first event with choices on. Without, every event counts one but
+ * the role-only, the usage-only and the finish-only: an event with empty text and neither role nor
+ * finish is a token too (half a UTF-8 character, a special token). */
 static void count_tokens(struct api_stream *s, const struct choice *c, struct delta *out)
 {
     bool has_answer = out->text.n > 0 || c->other;
@@ -292,8 +292,8 @@ static void count_tokens(struct api_stream *s, const struct choice *c, struct de
         s->continuous = out->output_tokens >= 0;
     }
     if (s->continuous && out->output_tokens >= 0) {
-        out->tokens = out->output_tokens > s->counted ? (uint64_t)(out->output_tokens - s->counted)
-                                                      : 0;
+        out->tokens =
+            out->output_tokens > s->counted ? (uint64_t)(out->output_tokens - s->counted) : 0;
         if (out->output_tokens > s->counted)
             s->counted = out->output_tokens;
         out->token = out->tokens > 0 || has_text;

@@ -24,12 +24,9 @@ static const struct {
     enum api_field field;
     const char *name;
 } FIELDS[] = {
-    {API_IGNORE_EOS, "ignore_eos"},
-    {API_MIN_TOKENS, "min_tokens"},
-    {API_STREAM_OPTIONS, "stream_options"},
-    {API_CONTINUOUS_USAGE, "continuous_usage_stats"},
-    {API_TEMPERATURE, "temperature"},
-    {API_TOP_P, "top_p"},
+    {API_IGNORE_EOS, "ignore_eos"},         {API_MIN_TOKENS, "min_tokens"},
+    {API_STREAM_OPTIONS, "stream_options"}, {API_CONTINUOUS_USAGE, "continuous_usage_stats"},
+    {API_TEMPERATURE, "temperature"},       {API_TOP_P, "top_p"},
     {API_MAX_TOKENS, "max_tokens"},
 };
 enum { FIELD_COUNT = sizeof FIELDS / sizeof *FIELDS };

@@ -11,7 +11,8 @@ int main(int argc, char **argv)
         return cmd_help(0, NULL);
     const char *name = argv[1];
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
-        printf("loadline %s (%s)\n", tool_version(), tool_commit()[0] ? tool_commit() : "no commit");
+        printf("loadline %s (%s)\n", tool_version(),
+               tool_commit()[0] ? tool_commit() : "no commit");
         return 0;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)

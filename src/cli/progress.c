@@ -11,13 +11,12 @@
 
 void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double rate)
 {
-    *p = (struct progress){.tty = term_of(stderr).tty,
-                           .quiet = quiet,
-                           .duration_ns = duration_ns,
-                           .rate = rate};
+    *p = (struct progress){
+        .tty = term_of(stderr).tty, .quiet = quiet, .duration_ns = duration_ns, .rate = rate};
 }
 
-/* Time left, by the clock where the end is a time, by the pace so far where it is a count; < 0 unknown. */
+/* Time left, by the clock where the end is a time, by the pace so far where it is a count; < 0
+ * unknown. */
 static double seconds_left(const struct progress *p, const struct drive_progress *now)
 {
     double elapsed = (double)now->elapsed_ns / 1e9;

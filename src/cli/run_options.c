@@ -75,8 +75,8 @@ const struct option RUN_OPTIONS[] = {
     {OPTION_COUNT, "output-len", 0, "N", "tokens out, instead of the dataset's", AT(output_len), 1,
      1e7, NULL, false},
     {OPTION_TEXT, "output-ladder", 0, "N,N,...",
-     "output lengths taken in turn, reported one by one: 32,64,128,256,512", AT(ladder), 0, 0,
-     NULL, false},
+     "output lengths taken in turn, reported one by one: 32,64,128,256,512", AT(ladder), 0, 0, NULL,
+     false},
     {OPTION_CHOICE, "cache-bust", 0, "auto|on|off",
      "a nonce at the head of prompts (auto: of those that are sent again)", AT(cache_bust), 0, 0,
      "auto|on|off", false},
@@ -209,7 +209,8 @@ static int plan_mode(const struct run_options *o, struct load_spec *l, struct er
                        "--max-concurrency C (closed loop, C users), or both (a cap)");
     }
     if (l->mode != LOAD_OPEN && !isnan(o->burstiness))
-        return err_set(e, ERR_USAGE, "--burstiness shapes arrivals: it needs a finite --request-rate");
+        return err_set(e, ERR_USAGE,
+                       "--burstiness shapes arrivals: it needs a finite --request-rate");
     if (o->on_cap && !(l->mode == LOAD_OPEN && has_cap))
         return err_set(e, ERR_USAGE, "--on-cap needs --request-rate and --max-concurrency");
     if (l->mode == LOAD_OFFLINE && o->duration_ns >= 0)
@@ -274,8 +275,8 @@ static const char *profile_name_at(const void *context, size_t i)
 
 static int plan_dataset(const struct run_options *o, struct workload_spec *w, struct err *e)
 {
-    bool lengths = o->random_input_len > 0 || o->random_output_len > 0 ||
-                   !isnan(o->random_range_ratio);
+    bool lengths =
+        o->random_input_len > 0 || o->random_output_len > 0 || !isnan(o->random_range_ratio);
     const char *name = o->dataset_name ? o->dataset_name : lengths ? "random" : "chat";
     w->profile = name;
     if (strcmp(name, "random") == 0)
@@ -288,10 +289,11 @@ static int plan_dataset(const struct run_options *o, struct workload_spec *w, st
         w->dataset = DATASET_PROFILE;
     else {
         const char *near = options_nearest(name, profile_name_at, NULL);
-        return err_set(e, ERR_USAGE, "--dataset-name %s is not known%s%s%s; there are chat, "
-                                     "code_generation, long_context_qa, summarization, "
-                                     "translation, generation, reasoning, random, sharegpt and "
-                                     "custom",
+        return err_set(e, ERR_USAGE,
+                       "--dataset-name %s is not known%s%s%s; there are chat, "
+                       "code_generation, long_context_qa, summarization, "
+                       "translation, generation, reasoning, random, sharegpt and "
+                       "custom",
                        name, near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
     }
     bool file = w->dataset == DATASET_SHAREGPT || w->dataset == DATASET_CUSTOM;
@@ -317,8 +319,9 @@ static int plan_workload(const struct run_options *o, struct run_plan *p, struct
     if (rc < 0)
         return rc;
     if (o->ladder && (o->output_len > 0 || o->random_output_len > 0))
-        return err_set(e, ERR_USAGE, "--output-ladder gives the output lengths: leave out the "
-                                     "other option for them");
+        return err_set(e, ERR_USAGE,
+                       "--output-ladder gives the output lengths: leave out the "
+                       "other option for them");
     if (o->ladder && (rc = plan_ladder(o->ladder, w, e)) < 0)
         return rc;
     w->path = o->dataset_path;
@@ -446,8 +449,10 @@ static int plan_context(const struct run_options *o, struct run_plan *p, struct 
         const char *item = o->context.items[i], *equals = strchr(item, '=');
         if (!equals || equals == item) {
             buf_release(&json);
-            return err_set(e, ERR_USAGE, "--context wants KEY=VALUE, for example gpu=H100, not "
-                                         "\"%s\"", item);
+            return err_set(e, ERR_USAGE,
+                           "--context wants KEY=VALUE, for example gpu=H100, not "
+                           "\"%s\"",
+                           item);
         }
         buf_puts(&json, i > 0 ? "," : "");
         json_put_string(&json, slice_make(item, (size_t)(equals - item)));

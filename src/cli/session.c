@@ -265,8 +265,8 @@ static struct run_record describe(struct session *s, int64_t ordinal, uint64_t s
         .seed = seed,
         .mode = MODES[l->mode],
         .request_rate = l->mode == LOAD_CLOSED ? 0
-                        : trace                ? (span_s > 0 ? (double)l->arrivals.at_count / span_s : 0)
-                                               : l->arrivals.rate,
+                        : trace ? (span_s > 0 ? (double)l->arrivals.at_count / span_s : 0)
+                                : l->arrivals.rate,
         .burstiness = l->arrivals.burstiness,
         .ramp = RAMPS[l->arrivals.ramp],
         .ramp_start = l->arrivals.ramp_start,
@@ -282,7 +282,8 @@ static struct run_record describe(struct session *s, int64_t ordinal, uint64_t s
         .workload_json = p->workload_json,
         .synthetic = workload_synthetic(s->workload),
         .streaming = p->api.stream,
-        .fixed_output = workload_synthetic(s->workload) && out0 == out1 && p->workload.ladder_count < 2,
+        .fixed_output =
+            workload_synthetic(s->workload) && out0 == out1 && p->workload.ladder_count < 2,
         .prefix_len = p->workload.prefix_len,
         .lengths_estimated = workload_lengths_estimated(s->workload),
         .goodput = o->goodput ? o->goodput : "",

@@ -17,10 +17,11 @@ int target_check(const char *text, struct err *e)
     if (is_sim(text))
         return spec_parse(slice_of(text + 4), &config, e);
     if (!strstr(text, "://") && strncmp(text, "unix:", 5) != 0)
-        return err_set(e, ERR_USAGE,
-                       "the target \"%s\" is not a URL; write http://%s, https://…, unix:/path.sock "
-                       "or sim:MODEL@GPU",
-                       text, text);
+        return err_set(
+            e, ERR_USAGE,
+            "the target \"%s\" is not a URL; write http://%s, https://…, unix:/path.sock "
+            "or sim:MODEL@GPU",
+            text, text);
     return url_parse(slice_of(text), &url, e);
 }
 

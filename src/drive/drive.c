@@ -13,16 +13,16 @@
 #include "drive/host.h"
 
 /* A start a little ahead, so that every thread stands ready at time 0. */
-#define START_LEAD_NS   (20 * NS_PER_MS)
-#define TICK_NS         (200 * NS_PER_MS)
-#define AHEAD_S         2.0 /* of arrivals whose bodies are made beforehand */
-#define PRECONNECT_NS   (30 * NS_PER_S)
+#define START_LEAD_NS (20 * NS_PER_MS)
+#define TICK_NS       (200 * NS_PER_MS)
+#define AHEAD_S       2.0 /* of arrivals whose bodies are made beforehand */
+#define PRECONNECT_NS (30 * NS_PER_S)
 
 enum {
-    SPARE_DESCRIPTORS = 64,     /* files, timers, pollers and side questions */
+    SPARE_DESCRIPTORS = 64, /* files, timers, pollers and side questions */
     WARMUP_CONCURRENCY = 16,
-    MIN_WINDOW = 256,           /* bodies ahead at the least */
-    HOPELESS_FAILURES = 500,    /* so many failures and no success: the run is stopped */
+    MIN_WINDOW = 256,        /* bodies ahead at the least */
+    HOPELESS_FAILURES = 500, /* so many failures and no success: the run is stopped */
 };
 
 struct drive {
@@ -267,7 +267,8 @@ static void run_phase(struct drive *d, const struct drive_load *load, const stru
                                 .driver_count = s->threads,
                                 .done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
                                 .keep_seconds = !spec->warmup};
-    struct watch watch = {.drive = d, .phase = &phase, .observer = observer, .load = spec, .ttft = ttft};
+    struct watch watch = {
+        .drive = d, .phase = &phase, .observer = observer, .load = spec, .ttft = ttft};
     struct drive_progress base = {0};
     for (unsigned i = 0; i < s->threads; i++)
         hist_clear(&d->drivers[i].live.ttft);

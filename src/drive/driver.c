@@ -12,15 +12,15 @@
 /* Starts between two looks at the sockets when many requests are due at once. */
 enum { STARTS_PER_LOOK = 4 };
 
-struct stream { /* one request in flight */
+struct stream {        /* one request in flight */
     struct exchange x; /* first: the exchange is the stream */
     struct driver *driver;
     struct answer answer;
     struct offer offer;
     struct prepared *prepared;
     struct stream *prev, *next;
-    bool given_up;     /* cancelled because the answer broke the protocol */
-    uint32_t counted;  /* events already in the live counter */
+    bool given_up;    /* cancelled because the answer broke the protocol */
+    uint32_t counted; /* events already in the live counter */
 };
 
 static void bump(_Atomic uint64_t *counter, uint64_t by)

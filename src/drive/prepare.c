@@ -10,12 +10,12 @@ struct prepare {
     struct prepare_options options;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t room;   /* something was taken, or stop */
-    pthread_cond_t filled; /* the window is full, or all are made */
+    pthread_cond_t room;     /* something was taken, or stop */
+    pthread_cond_t filled;   /* the window is full, or all are made */
     struct prepared **slots; /* slot of index: index mod window; NULL: empty */
     uint64_t window;
-    uint64_t next;         /* index made next */
-    uint64_t floor;        /* indices below were taken before they were made */
+    uint64_t next;  /* index made next */
+    uint64_t floor; /* indices below were taken before they were made */
     size_t bytes;
     uint64_t underruns;
     bool full, stop;
@@ -143,7 +143,8 @@ struct prepared *prepare_take(struct prepare *p, uint64_t index)
         p->underruns++;
         if (p->floor <= index)
             p->floor = index + 1;
-        if (p->next <= index) /* what lies behind was handed out already and will be asked for no more */
+        if (p->next <=
+            index) /* what lies behind was handed out already and will be asked for no more */
             p->next = index + 1;
     }
     pthread_cond_signal(&p->room);

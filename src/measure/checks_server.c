@@ -19,15 +19,15 @@ static void check_overload(struct summary *s, const struct evidence *v)
     snprintf(value, sizeof value, "%+.0f in flight over the window, %.3g %% ended", o->growth,
              isnan(o->ended_share) ? 0 : 100 * o->ended_share);
     check_put(s, "overload", SEVERITY_NOTE, check_when(o->overloaded), threshold,
-              s->steady ? "The server gets more than it can serve: its queue grows. Its throughput here "
-                          "is its limit; for latencies ask for less."
-                        : "The server gets more than it can serve: its queue grows. For latencies ask "
-                          "for less; for its limit run longer.",
+              s->steady
+                  ? "The server gets more than it can serve: its queue grows. Its throughput here "
+                    "is its limit; for latencies ask for less."
+                  : "The server gets more than it can serve: its queue grows. For latencies ask "
+                    "for less; for its limit run longer.",
               "%s", value);
-    check_put(
-        s, "overload-latency", SEVERITY_PROVISIONAL, check_when(o->overloaded), threshold,
-        "Latencies of a growing queue depend on how long the run was: quote none of them.",
-        "%s", value);
+    check_put(s, "overload-latency", SEVERITY_PROVISIONAL, check_when(o->overloaded), threshold,
+              "Latencies of a growing queue depend on how long the run was: quote none of them.",
+              "%s", value);
 }
 
 static void check_tokens(struct summary *s)

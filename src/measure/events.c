@@ -194,7 +194,8 @@ static int take(void *context, const struct request_record *q)
                        "the file was changed or its disk is failing",
                        q->index);
     p->ev->output_tokens += tokens_within(p, q, (size_t)n);
-    /* A prompt has been read when its first token comes; all that is known of a whole answer is its end. */
+    /* A prompt has been read when its first token comes; all that is known of a whole answer is its
+     * end. */
     int64_t read_ns = q->first_token_ns != RECORD_NONE ? q->first_token_ns : q->last_token_ns;
     if (read_ns != RECORD_NONE && window_holds(p->w, read_ns) && q->prompt_tokens > 0)
         p->ev->prompt_tokens += (double)q->prompt_tokens;

@@ -13,10 +13,10 @@
 static const int64_t SPIN_NS = 150 * NS_PER_US;
 enum { SPIN_SHARE = 500 }; /* 1/500 = 0.2 % */
 
-/* The longest sleep while answers are awaited. When several events come in one read, the earlier ones
- * arrived after the last wait that found the socket quiet; a sleep that lasts from one burst of tokens to the
- * next would say nothing about them. Waking this often keeps that bound below the millisecond from
- * which on it would count as our lateness, for about 1 % of a processor. */
+/* The longest sleep while answers are awaited. When several events come in one read, the earlier
+ * ones arrived after the last wait that found the socket quiet; a sleep that lasts from one burst
+ * of tokens to the next would say nothing about them. Waking this often keeps that bound below the
+ * millisecond from which on it would count as our lateness, for about 1 % of a processor. */
 static const int64_t QUIET_LOOK_NS = 500 * NS_PER_US;
 
 static struct conn *conn_of_deadline(struct deadline *d)

@@ -47,8 +47,8 @@ static void empty_text_alone_is_a_token_but_a_finish_is_none(void **state)
     (void)state;
     struct api_stream s = {0};
     assert_true(read_one(&s, "{\"choices\":[{\"delta\":{\"content\":\"\"}}]}").token);
-    struct delta d = read_one(
-        &s, "{\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"length\"}]}");
+    struct delta d =
+        read_one(&s, "{\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\":\"length\"}]}");
     assert_false(d.token);
     assert_slice(d.finish_reason, "length");
     d = read_one(&s, "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}");
@@ -89,10 +89,10 @@ static void a_usage_chunk_with_no_choices_is_read_and_is_no_token(void **state)
 {
     (void)state;
     struct api_stream s = {0};
-    struct delta d = read_one(
-        &s, "{\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,"
-            "\"prompt_tokens_details\":{\"cached_tokens\":4},"
-            "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}");
+    struct delta d =
+        read_one(&s, "{\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,"
+                     "\"prompt_tokens_details\":{\"cached_tokens\":4},"
+                     "\"completion_tokens_details\":{\"reasoning_tokens\":2}}}");
     assert_false(d.token);
     assert_int_equal(d.prompt_tokens, 7);
     assert_int_equal(d.output_tokens, 3);
@@ -104,8 +104,9 @@ static void continuous_usage_gives_the_tokens_of_each_event(void **state)
 {
     (void)state;
     struct api_stream s = {0};
-    assert_false(read_one(&s, "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],"
-                              "\"usage\":{\"completion_tokens\":0}}")
+    assert_false(read_one(&s,
+                          "{\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],"
+                          "\"usage\":{\"completion_tokens\":0}}")
                      .token);
     struct delta d = read_one(&s, "{\"choices\":[{\"delta\":{\"content\":\"a b c\"}}],"
                                   "\"usage\":{\"completion_tokens\":3}}");
@@ -193,18 +194,21 @@ static void bodies_hold_what_was_asked(void **state)
                 "{\"model\":\"m\",\"prompt\":[5,70000],\"max_tokens\":8,\"min_tokens\":8,"
                 "\"ignore_eos\":true,\"temperature\":0,\"top_p\":1,\"stream\":true,"
                 "\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":true}}");
-    struct prompt text = {.kind = PROMPT_TEXT, .text = slice_of("say \"hi\"\n"), .output_tokens = 8};
+    struct prompt text = {
+        .kind = PROMPT_TEXT, .text = slice_of("say \"hi\"\n"), .output_tokens = 8};
     o.fields = API_STREAM_OPTIONS;
-    assert_body(&openai_chat, &o, &text,
-                "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"say \\\"hi\\\"\\n\"}],"
-                "\"max_completion_tokens\":8,\"stream\":true,"
-                "\"stream_options\":{\"include_usage\":true}}");
+    assert_body(
+        &openai_chat, &o, &text,
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"say \\\"hi\\\"\\n\"}],"
+        "\"max_completion_tokens\":8,\"stream\":true,"
+        "\"stream_options\":{\"include_usage\":true}}");
 }
 
 static void members_of_extra_body_replace_ours(void **state)
 {
     (void)state;
-    struct api_options o = {.model = "m", .fields = ALL, .extra_body = " {\"top_k\":1, \"top_p\": 0.5} "};
+    struct api_options o = {
+        .model = "m", .fields = ALL, .extra_body = " {\"top_k\":1, \"top_p\": 0.5} "};
     struct prompt messages = {.kind = PROMPT_MESSAGES,
                               .text = slice_of("[{\"role\":\"user\",\"content\":\"x\"}]")};
     assert_int_equal(api_check_extra_body(o.extra_body, &o.overridden, NULL), OK);
