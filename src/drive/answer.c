@@ -379,7 +379,9 @@ static void fill_tokens(const struct answer *a, int64_t origin_ns, struct reques
     r->output_tokens = -1;
     if (a->output_tokens >= 0) {
         r->output_tokens = a->output_tokens;
-        r->output_source = a->usage_final ? TOKENS_USAGE : TOKENS_CONTINUOUS;
+        /* vLLM and others send the total once more behind the counts of each event. */
+        bool each_told = a->api.continuous && (int64_t)a->counted == a->output_tokens;
+        r->output_source = a->usage_final && !each_told ? TOKENS_USAGE : TOKENS_CONTINUOUS;
     } else if (a->counted > 0) {
         r->output_tokens = (int64_t)a->counted;
         r->output_source = TOKENS_EVENTS;

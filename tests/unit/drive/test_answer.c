@@ -460,7 +460,19 @@ static void continuous_usage_gives_the_tokens_of_each_event(void **state)
     assert_int_equal(gap_of(r, 1).tokens, 3);
 }
 
-static void a_final_count_behind_continuous_usage_is_usage(void **state)
+static void a_total_behind_continuous_usage_that_agrees_leaves_it_continuous(void **state)
+{
+    struct feed *f = *state;
+    begin(f);
+    read_at(f, 100 * MS, COUNTED("a", 2));
+    read_at(f, 110 * MS, COUNTED("b", 5));
+    read_at(f, 120 * MS, USAGE DONE);
+    const struct request_record *r = complete(f);
+    assert_int_equal(r->output_tokens, 5);
+    assert_int_equal(r->output_source, TOKENS_CONTINUOUS);
+}
+
+static void a_total_behind_continuous_usage_that_differs_is_usage(void **state)
 {
     struct feed *f = *state;
     begin(f);
@@ -840,7 +852,8 @@ int main(void)
         ANSWER_TEST(text_is_kept_only_when_asked_for),
         ANSWER_TEST(usage_of_its_own_gives_the_tokens),
         ANSWER_TEST(continuous_usage_gives_the_tokens_of_each_event),
-        ANSWER_TEST(a_final_count_behind_continuous_usage_is_usage),
+        ANSWER_TEST(a_total_behind_continuous_usage_that_agrees_leaves_it_continuous),
+        ANSWER_TEST(a_total_behind_continuous_usage_that_differs_is_usage),
         ANSWER_TEST(without_usage_events_are_counted),
         ANSWER_TEST(the_first_answer_comes_after_the_reasoning),
         ANSWER_TEST(reasoning_alone_has_no_first_answer),
