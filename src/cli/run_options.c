@@ -535,9 +535,9 @@ static void plan_seed(const struct run_options *o, struct run_plan *p)
 {
     p->seed_given = o->seed >= 0;
     p->seed = (uint64_t)o->seed;
-    /* 63 bits: the seed must fit --seed and SQLite's integers. */
+    /* 62 bits: whatever is drawn must be a seed that --seed takes, here and at the engine. */
     if (!p->seed_given && getrandom(&p->seed, sizeof p->seed, 0) == sizeof p->seed)
-        p->seed >>= 1;
+        p->seed >>= 2;
 }
 
 int run_plan_make(const struct run_options *o, struct run_plan *out, struct err *e)

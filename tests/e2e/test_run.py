@@ -296,6 +296,16 @@ def test_goodput_counts_what_meets_every_bound(loadline, serve):
     assert half.summary["goodput"]["fraction"] <= 1 - failing.faulted / 12 + 1e-9
 
 
+def test_every_seed_that_is_shown_can_be_given(loadline, serve):
+    server = serve()
+    first = loadline.run(server.url, "--seed", "42", "--num-runs", "2", n=2)  # the second seed has all its bits set high
+    seeds = [row["seed"] for row in first.rows("SELECT seed FROM run ORDER BY id")]
+    assert len(set(seeds)) == 2
+    again = loadline.run(server.url, "--seed", seeds[1], n=2)
+    assert again.status in MEASURED, again
+    assert again.rows("SELECT seed FROM run")[0]["seed"] == seeds[1]
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["help"], ["run", "--help"], ["report", "--help"], ["sim", "--help"],
                                        ["--version"]])
 def test_help_is_on_standard_output(loadline, arguments):
