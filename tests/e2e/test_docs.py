@@ -155,6 +155,26 @@ def test_the_queries_of_the_run_file_page_run(loadline):
     assert [query for query in queries if not result.rows(query)] == []
 
 
+def test_the_run_file_page_names_every_column_of_every_table(loadline):
+    result = loadline.run("sim:llama-3.1-8b@h100", n=2)
+    page = (ROOT / "docs" / "run-file.md").read_text(encoding="utf-8")
+    missing = []
+    for table in result.rows("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"):
+        section = re.search(rf"^### {table['name']}\b(.*?)(?=^##)", page, re.M | re.S)
+        words = set(re.findall(r"\w+", section[1])) if section else set()
+        missing += [f"{table['name']}.{row['name']}" for row in result.rows(f"PRAGMA table_info({table['name']})")
+                    if row["name"] not in words]
+    assert missing == []
+
+
+def test_the_metrics_page_names_every_check_and_latency(loadline):
+    summary = loadline.run("sim:llama-3.1-8b@h100", n=2).summary
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    wanted = {check["id"] for check in summary["verdict"]["checks"]}
+    wanted |= {name.removesuffix("_ms") for name in summary["latency"]}
+    assert [name for name in sorted(wanted) if f"`{name}`" not in page] == []
+
+
 def test_the_program_on_the_run_file_page_prints_every_token(loadline):
     result = loadline.run("sim:llama-3.1-8b@h100", "-o", loadline.folder / "my.loadline")
     assert result.status in MEASURED, result

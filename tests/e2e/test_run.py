@@ -298,7 +298,7 @@ def test_goodput_counts_what_meets_every_bound(loadline, serve):
 
 def test_every_seed_that_is_shown_can_be_given(loadline, serve):
     server = serve()
-    first = loadline.run(server.url, "--seed", "42", "--num-runs", "2", n=2)  # the second seed has all its bits set high
+    first = loadline.run(server.url, "--seed", "42", "--num-runs", "2", n=2)  # a second seed near the largest there can be
     seeds = [row["seed"] for row in first.rows("SELECT seed FROM run ORDER BY id")]
     assert len(set(seeds)) == 2
     again = loadline.run(server.url, "--seed", seeds[1], n=2)
