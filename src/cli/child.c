@@ -46,7 +46,7 @@ static int await_port(int fd, struct child *c, struct err *e)
         n += (size_t)got;
         if (text[n - 1] == '\n') {
             text[n - 1] = '\0';
-            c->port = atoi(text);
+            c->port = (int)strtol(text, NULL, 10);
             return OK;
         }
     }

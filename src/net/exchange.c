@@ -156,7 +156,7 @@ int exchanger_new(const struct endpoint *ep, const struct exchanger_options *o,
                   struct exchanger **out, struct err *e)
 {
     int rc = exchanger_new_unstamped(ep, o, out, e);
-    if (rc < 0 || ep->url.is_unix)
+    if (rc != OK || ep->url.is_unix)
         return rc;
     struct exchanger *xr = *out;
     xr->wants_stamps = true;
