@@ -93,9 +93,11 @@ void pacing_judge(const struct run_record *run, const struct sample_set *set, st
     *out = (struct pacing){0};
     for (size_t i = 0; i < set->n; i++) {
         const struct sample *q = &set->list[i];
-        if (q->phase != 1 || q->started_ns == RECORD_NONE)
+        if (q->phase != 1)
             continue;
-        span_add(&intended, q->intended_ns);
+        span_add(&intended, q->intended_ns); /* also what was dropped at a cap: it was offered */
+        if (q->started_ns == RECORD_NONE)
+            continue;
         span_add(&started, q->started_ns);
         if (capped && found_cap_full(&slots, q, run->max_concurrency))
             out->waited++;

@@ -1,6 +1,7 @@
 #include "net/poller.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -49,12 +50,13 @@ void poller_remove(struct poller *p, int fd)
     control(p, EPOLL_CTL_DEL, fd, 0, NULL);
 }
 
-/* Kernels before 5.11 and some sandboxes lack epoll_pwait2. Rounding down wakes too early, never
- * late. */
-static int wait_coarsely(int fd, struct epoll_event *ready, int64_t timeout_ns)
+/* Kernels before 5.11 and some sandboxes lack epoll_pwait2: an epoll descriptor can itself be
+ * polled, with a time-out as fine, for one more system call. */
+static int wait_by_polling(int fd, struct epoll_event *ready, const struct timespec *timeout)
 {
-    int64_t ms = timeout_ns / NS_PER_MS;
-    return epoll_wait(fd, ready, POLLER_MAX_EVENTS, ms > INT32_MAX ? INT32_MAX : (int)ms);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int n = ppoll(&p, 1, timeout, NULL);
+    return n > 0 ? epoll_wait(fd, ready, POLLER_MAX_EVENTS, 0) : n;
 }
 
 static int wait_for(int fd, struct epoll_event *ready, int64_t timeout_ns)
@@ -64,7 +66,7 @@ static int wait_for(int fd, struct epoll_event *ready, int64_t timeout_ns)
     struct timespec t = {.tv_sec = timeout_ns / NS_PER_S, .tv_nsec = timeout_ns % NS_PER_S};
     int n = epoll_pwait2(fd, ready, POLLER_MAX_EVENTS, &t, NULL);
     if (n < 0 && (errno == ENOSYS || errno == EPERM))
-        return wait_coarsely(fd, ready, timeout_ns);
+        return wait_by_polling(fd, ready, &t);
     return n;
 }
 

@@ -412,6 +412,28 @@ static void notes_leave_a_run_valid(void **state)
     summary_release(&s);
 }
 
+static void drop_four_of_five_at_a_cap(struct fixture *f)
+{
+    f->run.max_concurrency = 4;
+    f->run.on_cap = "drop";
+    for (size_t i = 0; i < f->n; i++) {
+        if (i % 5 == 0)
+            continue;
+        fixture_fail(&f->list[i], OUTCOME_DROPPED, "over the cap");
+        f->list[i].started_ns = f->list[i].sent_ns = RECORD_NONE;
+    }
+}
+
+static void what_a_cap_drops_was_scheduled_all_the_same(void **state)
+{
+    struct summary s;
+    (void)state;
+    summarise_spoilt(drop_four_of_five_at_a_cap, &s);
+    assert_int_equal(fixture_check(&s, "achieved-rate")->status, CHECK_PASS);
+    assert_int_equal(s.dropped, 800);
+    summary_release(&s);
+}
+
 static void waiting_for_a_cap_is_not_our_lateness(void **state)
 {
     struct fixture f;
@@ -472,6 +494,7 @@ int main(void)
         cmocka_unit_test(every_check_fails_alone_with_its_severity_and_advice),
         cmocka_unit_test(every_check_of_an_open_run_has_a_failing_case),
         cmocka_unit_test(notes_leave_a_run_valid),
+        cmocka_unit_test(what_a_cap_drops_was_scheduled_all_the_same),
         cmocka_unit_test(waiting_for_a_cap_is_not_our_lateness),
         cmocka_unit_test(the_claim_is_the_slos_highest_percentile),
         cmocka_unit_test(unstamped_tokens_pass_when_the_loop_is_quick),
