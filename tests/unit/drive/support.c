@@ -82,20 +82,19 @@ void desk_error(struct desk *d, struct peer *p, bool warmup, uint64_t index)
     desk_status(p, 500, "{\"error\":{\"message\":\"out of order\"}}");
 }
 
-/* "ll-SEED-m12" of the X-Request-Id line. */
+/* The phase and the index of the UUID in the X-Request-Id line. */
 static bool read_id(const struct buf *request, bool *warmup, uint64_t *index)
 {
-    const char *id = slice_find(buf_slice(request), slice_of(": ll-"));
-    char text[64];
-    if (!id)
+    enum { PHASE_AT = 19, INDEX_AT = 24, UUID_CHARS = 36 };
+    static const char name[] = "X-Request-Id: ";
+    const char *line = slice_find(buf_slice(request), slice_of(name));
+    char text[UUID_CHARS + 1];
+    if (!line || (size_t)(request->p + request->n - line) < sizeof name - 1 + UUID_CHARS)
         return false;
-    size_t left = request->n - (size_t)(id - request->p);
-    snprintf(text, sizeof text, "%.*s", left < sizeof text ? (int)left : (int)sizeof text - 1, id);
-    char *dash = strchr(text + 5, '-');
-    if (!dash)
-        return false;
-    *warmup = dash[1] == 'w';
-    *index = strtoull(dash + 2, NULL, 10);
+    memcpy(text, line + sizeof name - 1, UUID_CHARS);
+    text[UUID_CHARS] = '\0';
+    *warmup = text[PHASE_AT] == '9';
+    *index = strtoull(text + INDEX_AT, NULL, 10);
     return true;
 }
 

@@ -230,8 +230,8 @@ static void warm_up_and_run_have_other_prompts_and_names(void **state)
     o.warmup = true;
     struct prepared *warmup = prepare_one(&o, 7);
     assert_false(slice_eq(buf_slice(&run->body), buf_slice(&warmup->body)));
-    assert_string_equal(run->id, "ll-0000000000000003-m7");
-    assert_string_equal(warmup->id, "ll-0000000000000003-w7");
+    assert_string_equal(run->id, "00000000-0000-8003-8000-000000000007");
+    assert_string_equal(warmup->id, "00000000-0000-8003-9000-000000000007");
     prepared_free(run);
     prepared_free(warmup);
 }
