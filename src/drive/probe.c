@@ -126,22 +126,30 @@ static int find_model(const struct probe_target *t, const char *wanted, struct p
     return rc;
 }
 
-static void find_version(const struct probe_target *t, struct probe_result *out)
+static void read_version(const struct probe_target *t, const char *path, const char *name,
+                         struct probe_result *out)
 {
     struct fetch_result r = {0};
     struct slice key, s;
-    if (ask(t, "/version", (struct slice){0}, side_timeout(t), &r, NULL) < 0)
+    if (ask(t, path, (struct slice){0}, side_timeout(t), &r, NULL) < 0)
         return;
     struct json j = json_of(buf_slice(&r.body));
     if (r.status == 200 && json_peek(&j) == JSON_OBJECT) {
         for (json_enter_object(&j); json_next_key(&j, &key);) {
-            if (slice_is(key, "version") && json_peek(&j) == JSON_STRING && json_string(&j, &s))
+            if (slice_is(key, name) && json_peek(&j) == JSON_STRING && json_string(&j, &s))
                 snprintf(out->engine_version, sizeof out->engine_version, "%.*s", SLICE_ARG(s));
             else
                 json_skip(&j);
         }
     }
     fetch_result_release(&r);
+}
+
+static void find_version(const struct probe_target *t, struct probe_result *out)
+{
+    read_version(t, "/version", "version", out);
+    if (!out->engine_version[0]) /* llama.cpp */
+        read_version(t, "/props", "build_info", out);
 }
 
 /* --- a request and its answer --- */
@@ -366,9 +374,8 @@ static void find_pool(const struct probe_target *t, uint64_t seed, struct probe_
     buf_release(&text);
 }
 
-/* Prompt tokens the server counts for a prompt; −1 when it does not say. */
-static int64_t prompt_tokens_of(const struct probe_target *t, const struct api_options *api,
-                                const struct prompt *prompt)
+static int64_t counted_prompt(const struct probe_target *t, const struct api_options *api,
+                              const struct prompt *prompt)
 {
     struct fetch_result r = {0};
     struct request_record q = {.prompt_tokens = -1};
@@ -377,6 +384,17 @@ static int64_t prompt_tokens_of(const struct probe_target *t, const struct api_o
         q.prompt_tokens = -1;
     fetch_result_release(&r);
     return q.prompt_tokens;
+}
+
+/* Prompt tokens the server counts for a prompt; −1 when it does not say. Some tell usage with whole
+ * answers only (llama-cpp-python). */
+static int64_t prompt_tokens_of(const struct probe_target *t, const struct api_options *api,
+                                const struct prompt *prompt)
+{
+    struct api_options whole = *api;
+    int64_t tokens = counted_prompt(t, api, prompt);
+    whole.stream = false;
+    return tokens < 0 && api->stream ? counted_prompt(t, &whole, prompt) : tokens;
 }
 
 /* Do token ids work as a prompt here, and what does the server add to them? */
@@ -399,6 +417,23 @@ static bool try_pool(const struct probe_target *t, const struct api_options *api
     return true;
 }
 
+/* What the server adds to every prompt (its template, a token at the beginning): a text and the
+ * same text twice differ by the text alone. Exact but for a token at the seam, however few the
+ * words are. */
+static double overhead_of(const struct probe_target *t, const struct api_options *api,
+                          const struct prompt *once, int64_t tokens)
+{
+    struct buf twice = {0};
+    struct prompt prompt = *once;
+    buf_put(&twice, once->text);
+    buf_putc(&twice, ' ');
+    buf_put(&twice, once->text);
+    prompt.text = buf_slice(&twice);
+    int64_t both = prompt_tokens_of(t, api, &prompt);
+    buf_release(&twice);
+    return both > tokens ? fmax(0, (double)(2 * tokens - both)) : 0;
+}
+
 static void calibrate_words(const struct probe_target *t, const struct api_options *api,
                             uint64_t seed, struct probe_result *out)
 {
@@ -406,14 +441,14 @@ static void calibrate_words(const struct probe_target *t, const struct api_optio
     struct buf text = {0};
     struct prompt prompt = words_prompt(&text, PROBE_WORDS, seed, 1);
     int64_t few = prompt_tokens_of(t, api, &prompt);
+    double overhead = few > 0 ? overhead_of(t, api, &prompt, few) : 0;
     for (size_t i = 0; few > 0 && i < 2 && out->tokenization.tokens_per_word <= 0; i++) {
         prompt = words_prompt(&text, SIZES[i], seed, 2);
         int64_t many = prompt_tokens_of(t, api, &prompt);
         if (many <= few)
             continue;
-        double per_word = (double)(many - few) / (double)(SIZES[i] - PROBE_WORDS);
-        out->tokenization.tokens_per_word = per_word;
-        out->tokenization.overhead_tokens = fmax(0, (double)few - per_word * PROBE_WORDS);
+        out->tokenization.tokens_per_word = ((double)many - overhead) / (double)SIZES[i];
+        out->tokenization.overhead_tokens = overhead;
     }
     if (out->tokenization.tokens_per_word <= 0)
         say(t, "the server does not say how many tokens a prompt has: one token a word is assumed");
@@ -442,14 +477,15 @@ int probe_tokenization(const struct probe_target *t, const struct api_options *a
 int probe_count_tokens(void *context, struct slice text, int64_t *tokens, struct err *e)
 {
     const struct probe_counter *c = context;
+    const char *path = c->path[0] == '!' ? c->path + 1 : c->path;
     struct fetch_result r = {0};
     int rc = tokenize(c->target, c->path, c->model, text, &r, e);
     if (rc == OK && r.status != 200)
-        rc = status_error(c->target, c->path, &r, e);
+        rc = status_error(c->target, path, &r, e);
     if (rc == OK) {
         read_tokens(buf_slice(&r.body), NULL, 0, tokens);
         if (*tokens < 0)
-            rc = err_set(e, ERR_PROTOCOL, "the server's answer to %s holds no tokens", c->path);
+            rc = err_set(e, ERR_PROTOCOL, "the server's answer to %s holds no tokens", path);
     }
     fetch_result_release(&r);
     return rc;

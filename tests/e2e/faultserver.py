@@ -246,6 +246,7 @@ class Script:
         self.request = request
         self.body = request.json
         self.counted = 0
+        self.prompt_tokens = request.prompt_tokens
         options = self.body.get("stream_options") or {}
         self.wants_usage = bool(options.get("include_usage"))
         self.continuous = bool(options.get("continuous_usage_stats"))
@@ -261,7 +262,7 @@ class Script:
                 "choices": choices}
 
     def usage(self, output, cached=None):
-        prompt = self.request.prompt_tokens
+        prompt = self.prompt_tokens
         usage = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
         if cached is not None:
             usage["prompt_tokens_details"] = {"cached_tokens": cached}
@@ -655,6 +656,16 @@ def no_usage(reply, script):
     reply.done()
 
 
+@fault("templated")
+def templated(reply, script, overhead=10):
+    """Counts a chat prompt as real tokenizers do: long words are several tokens, a template adds `overhead`."""
+    words = " ".join(message["content"] for message in script.body["messages"]).split()
+    script.prompt_tokens = overhead + sum((len(w) + 3) // 4 for w in words)
+    reply.start()
+    speak(reply, script)
+    reply.done()
+
+
 @fault("cached")
 def cached(reply, script, tokens=7):
     """Reports `tokens` cached prompt tokens."""
@@ -875,6 +886,10 @@ class FaultServer:
         return reply.keep and not wants_close
 
     def _generate(self, reply, request):
+        if request.headers.get("content-type", "").split(";")[0] != "application/json":
+            reply.whole(400, {"error": {"message": "1 validation error:\n  Unsupported Media Type: Only "
+                                        "'application/json' is allowed", "type": "Bad Request", "code": 400}})
+            return
         if self.key is not None and request.headers.get("authorization") != f"Bearer {self.key}":
             reply.whole(401, {"error": {"message": "Incorrect API key provided: you shall not pass",
                                         "type": "invalid_request_error", "code": "invalid_api_key"}})

@@ -34,6 +34,22 @@ def test_a_body_has_what_the_options_say(loadline, serve):
         assert body["stream_options"]["include_usage"] is True
 
 
+def test_bodies_are_said_to_be_json(loadline, serve):
+    server = serve(tokenize=True)
+    result = loadline.run(server.url, "--dataset-name", "random")
+    assert result.status in MEASURED, result
+    posts = [request for request in server.requests if request.method == "POST"]
+    assert {request.headers.get("content-type") for request in posts} == {"application/json"}
+
+
+def test_fields_are_not_blamed_for_a_refusal_that_stays_without_them(loadline, serve):
+    server = serve()
+    result = loadline.run(server.url, "--header", "Content-Type: text/plain")
+    assert result.status != EXIT_DONE
+    assert "Unsupported Media Type" in result.said
+    assert "left out" not in result.said
+
+
 def test_temperature_is_zero_unless_told(loadline, serve):
     server = serve()
     loadline.run(server.url)
@@ -206,3 +222,14 @@ def test_a_field_the_user_asked_for_is_not_dropped_in_silence(loadline, serve):
     result = loadline.run(server.url, "--extra-body", '{"top_k": 3}')
     assert result.status != EXIT_DONE
     assert "top_k" in result.said
+
+
+@pytest.mark.parametrize("overhead", [0, 10])
+def test_short_chat_prompts_have_the_length_asked_for_on_average(loadline, serve, overhead):
+    """The template's share must not be guessed from one short text: its words may be unusually long or short."""
+    server = serve("templated", overhead=overhead)
+    for seed in (1, 2, 3):
+        result = loadline.run(server.url, *CHAT, "--dataset-name", "random", "--random-input-len", 32,
+                              "--seed", seed, n=60)
+        got = result.summary["tokens"]["prompt"] / 60
+        assert 30.5 < got < 33.5, (seed, got)
