@@ -288,29 +288,37 @@ static void put_quoted(struct buf *out, const char *word)
     buf_putc(out, '\'');
 }
 
+/* Walks as options_parse does: what stands behind an option is its value, whatever it looks like.
+ */
 char *options_command_line(const struct option *table, size_t rows, int argc, char **argv)
 {
     struct buf out = {0};
-    bool hide_next = false;
+    const struct option *wants_value = NULL;
+    bool only_operands = false;
     for (int i = 0; i < argc; i++) {
+        char *value = NULL;
+        const struct option *o = NULL;
         if (i > 0)
             buf_putc(&out, ' ');
-        if (hide_next) {
-            buf_puts(&out, "***");
-            hide_next = false;
+        if (wants_value) {
+            if (wants_value->secret)
+                buf_puts(&out, "***");
+            else
+                put_quoted(&out, argv[i]);
+            wants_value = NULL;
             continue;
         }
-        char *value = NULL;
-        const struct option *o =
-            argv[i][0] == '-' && argv[i][1] ? recognise(table, rows, argv[i], &value) : NULL;
-        if (!o || !o->secret) {
+        if (!only_operands && argv[i][0] == '-' && argv[i][1] != '\0')
+            o = recognise(table, rows, argv[i], &value);
+        only_operands = only_operands || strcmp(argv[i], "--") == 0;
+        if (o && o->type != OPTION_FLAG && !value)
+            wants_value = o;
+        if (!o || !o->secret || !value) {
             put_quoted(&out, argv[i]);
             continue;
         }
-        buf_append(&out, argv[i], value ? (size_t)(value - argv[i]) : strlen(argv[i]));
-        if (value)
-            buf_puts(&out, "***");
-        hide_next = !value;
+        buf_append(&out, argv[i], (size_t)(value - argv[i]));
+        buf_puts(&out, "***");
     }
     buf_cstr(&out);
     return out.p;
