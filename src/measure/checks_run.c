@@ -123,11 +123,13 @@ static void check_dropped(struct summary *s)
               "%" PRIu64 " waited (%.3g %%)", s->cap_waited, 100 * waited);
 }
 
-/* How far the schedule itself may lie from the rate asked: its arrivals are random. */
+/* How far the schedule itself lies from the rate asked, where chance does not explain it: its
+ * arrivals are random. The mean of n gaps has a standard error of cv/√n whatever n is; its inverse,
+ * the rate, has none for few of them. */
 static double drawn_off(const struct summary *s, double scheduled)
 {
     const struct run_record *run = &s->run;
-    double off = fabs(scheduled / run->request_rate - 1);
+    double off = fabs(run->request_rate / scheduled - 1);
     double cv = run->burstiness > 0 ? 1 / sqrt(run->burstiness) : 1;
     double n = s->offered > 1 ? (double)(s->offered - 1) : 1;
     return off > schedule_sigmas * cv / sqrt(n) ? off : 0;

@@ -452,6 +452,47 @@ static void waiting_for_a_cap_is_not_our_lateness(void **state)
     fixture_close(&f);
 }
 
+/* One slot, a second for each request, ten arrivals a second, and a millisecond between an end and
+ * the next start: every tenth request arrives in it. */
+static void who_comes_while_a_slot_changes_hands_queues_for_the_cap_too(void **state)
+{
+    struct fixture f;
+    struct summary s;
+    (void)state;
+    fixture_open(&f);
+    fixture_fill_good(&f);
+    f.run.max_concurrency = 1;
+    for (size_t i = 0; i < 1000; i++) {
+        struct request_record *q = &f.list[i];
+        q->started_ns = (int64_t)i * 1000 * MS + MS / 2;
+        q->first_token_ns = q->last_token_ns = q->started_ns + 500 * MS;
+        q->end_ns = (int64_t)(i + 1) * 1000 * MS - MS / 2;
+    }
+    fixture_summarise(&f, NULL, &s);
+    assert_int_equal(s.cap_waited, 999);
+    assert_true(s.instrument.schedule_lag_max_ms < 1);
+    assert_int_equal(fixture_check(&s, "schedule-lag")->status, CHECK_PASS);
+    summary_release(&s);
+    fixture_close(&f);
+}
+
+/* Two gaps that are a tenth of what was asked on average: one Poisson schedule in sixty is so. */
+static void a_handful_of_arrivals_says_little_about_the_rate(void **state)
+{
+    struct fixture f;
+    struct summary s;
+    (void)state;
+    fixture_open(&f);
+    f.run.burstiness = 1;
+    f.run.num_prompts = 3;
+    for (unsigned i = 0; i < 3; i++)
+        fixture_add(&f, i, 10.0 * i, 50, 20, 10);
+    fixture_summarise(&f, NULL, &s);
+    assert_int_equal(fixture_check(&s, "achieved-rate")->status, CHECK_PASS);
+    summary_release(&s);
+    fixture_close(&f);
+}
+
 static void the_claim_is_the_slos_highest_percentile(void **state)
 {
     struct fixture f;
@@ -496,6 +537,8 @@ int main(void)
         cmocka_unit_test(notes_leave_a_run_valid),
         cmocka_unit_test(what_a_cap_drops_was_scheduled_all_the_same),
         cmocka_unit_test(waiting_for_a_cap_is_not_our_lateness),
+        cmocka_unit_test(who_comes_while_a_slot_changes_hands_queues_for_the_cap_too),
+        cmocka_unit_test(a_handful_of_arrivals_says_little_about_the_rate),
         cmocka_unit_test(the_claim_is_the_slos_highest_percentile),
         cmocka_unit_test(unstamped_tokens_pass_when_the_loop_is_quick),
     };
