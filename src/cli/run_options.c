@@ -441,6 +441,15 @@ int run_plan_summary(const struct run_options *o, struct run_plan *p, struct err
     return rc;
 }
 
+/* Whether an item before the i-th begins with the same n bytes: its key and the equals sign. */
+static bool is_context_before(const struct run_options *o, size_t i, size_t n)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strncmp(o->context.items[k], o->context.items[i], n) == 0)
+            return true;
+    return false;
+}
+
 static int plan_context(const struct run_options *o, struct run_plan *p, struct err *e)
 {
     struct buf json = {0};
@@ -452,6 +461,11 @@ static int plan_context(const struct run_options *o, struct run_plan *p, struct 
             return err_set(e, ERR_USAGE,
                            "--context wants KEY=VALUE, for example gpu=H100, not "
                            "\"%s\"",
+                           item);
+        }
+        if (is_context_before(o, i, (size_t)(equals - item) + 1)) {
+            buf_release(&json);
+            return err_set(e, ERR_USAGE, "--context gives \"%.*s\" twice", (int)(equals - item),
                            item);
         }
         buf_puts(&json, i > 0 ? "," : "");
