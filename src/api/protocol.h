@@ -22,6 +22,13 @@ enum api_field {
     API_MAX_TOKENS = 1 << 6,       /* when chat refuses it, max_completion_tokens is sent instead */
 };
 
+/* How a server marks the end of a stream, which its first answer tells. */
+enum api_ending {
+    API_ENDS_ANYHOW = 0,   /* with the protocol's terminator, whatever came before */
+    API_ENDS_WITH_REASON,  /* a finish_reason, then the terminator: without the first the answer was cut off */
+    API_ENDS_WITHOUT_DONE, /* a finish_reason and no terminator */
+};
+
 /* The field's name on the wire, for messages and for finding it in a server's complaint. */
 const char *api_field_name(enum api_field f);
 
@@ -32,6 +39,7 @@ struct api_options {
     bool exact_output;        /* min_tokens and ignore_eos for every prompt, not only drawn ones */
     double temperature, top_p;
     const char *extra_body;   /* a JSON object whose members are added; NULL for none */
+    enum api_ending ending;
     unsigned overridden;      /* fields that extra_body sets itself (api_check_extra_body) */
 };
 

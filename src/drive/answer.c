@@ -213,13 +213,18 @@ static int take_event(struct answer *a, struct slice data, const struct stamp *s
         take_other(a, stamp);
         return OK;
     }
+    if (slice_trim(data).n == 0) { /* a "data:" line that keeps the connection awake */
+        take_other(a, stamp);
+        return OK;
+    }
     if (protocol->event(&a->api, data, &d) < 0) {
         fail(a, "an event of the stream is not the JSON the protocol asks for");
         return ERR_PROTOCOL;
     }
+    bool over = a->done; /* what comes behind the terminator is no part of the answer */
     a->done |= d.done;
     take_totals(a, &d);
-    if (d.token)
+    if (d.token && !over)
         return take_token(a, &d, stamp);
     take_other(a, stamp);
     return OK;
@@ -411,6 +416,9 @@ bool answer_finish(struct answer *a, enum answer_transport transport, int64_t en
         take_line(a, buf_slice(&a->whole),
                   &(struct stamp){.at_ns = end_ns, .after_ns = end_ns, .read_ns = end_ns});
     settle_newest(a);
+    bool told = a->finish_reason.n > 0;
+    if (a->options.ending == API_ENDS_WITHOUT_DONE && transport == TRANSPORT_COMPLETE && told)
+        a->done = true;
     if (a->form == ANSWER_ERROR && transport != TRANSPORT_BROKEN)
         error_sentence(a);
     fill_tokens(a, origin_ns, r);
@@ -420,6 +428,10 @@ bool answer_finish(struct answer *a, enum answer_transport transport, int64_t en
         r->outcome = OUTCOME_PROTOCOL_ERROR;
     } else if (a->form != ANSWER_ERROR && a->error.n > 0) {
         r->outcome = OUTCOME_ENGINE_ERROR;
+    } else if (a->done && a->options.ending == API_ENDS_WITH_REASON && !told) {
+        r->outcome = OUTCOME_TRUNCATED;
+        buf_puts(&a->error, "the server ended the answer without a finish_reason: it was cut off");
+        r->error = buf_slice(&a->error);
     } else if (a->done) {
         r->outcome = OUTCOME_OK;
         return true;

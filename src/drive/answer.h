@@ -29,6 +29,7 @@ struct answer_options {
     const struct protocol *protocol;
     bool stream;
     bool save_output;
+    enum api_ending ending;
 };
 
 enum answer_form { ANSWER_NONE, ANSWER_EVENTS, ANSWER_LINES, ANSWER_WHOLE, ANSWER_ERROR };

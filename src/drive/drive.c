@@ -257,6 +257,7 @@ static void run_phase(struct drive *d, const struct drive_load *load, const stru
                                 .protocol = s->target->protocol,
                                 .stream = s->api->stream,
                                 .save_output = s->save_output,
+                                .ending = s->api->ending,
                                 .policy = policy_new(spec, s->threads, start_ns),
                                 .prepare = prepare,
                                 .writer = writer,

@@ -21,6 +21,7 @@ struct drive_phase {
     const struct route *route;
     const struct protocol *protocol;
     bool stream, save_output;
+    enum api_ending ending;
     struct policy *policy;
     struct prepare *prepare;
     struct record_writer *writer;

@@ -155,23 +155,45 @@ static void find_version(const struct probe_target *t, struct probe_result *out)
 /* --- a request and its answer --- */
 
 /* Reads a fetched answer as a driver would. */
+static void feed_answer(const struct probe_target *t, const struct api_options *api,
+                        const struct fetch_result *r, struct answer *a, struct request_record *q)
+{
+    struct answer_options o = {
+        .protocol = t->protocol, .stream = api->stream, .ending = api->ending};
+    struct stamp stamp = {.at_ns = r->times.end_ns, .after_ns = r->times.sent_ns, .read_id = 1};
+    answer_init(a);
+    answer_begin(a, &o);
+    answer_head(a, r->status, slice_of(r->content_type), (struct slice){0});
+    answer_body(a, buf_slice(&r->body), &stamp);
+    answer_finish(a, TRANSPORT_COMPLETE, r->times.end_ns, 0, q);
+}
+
 static bool read_answer(const struct probe_target *t, const struct api_options *api,
                         const struct fetch_result *r, struct request_record *q, struct err *e)
 {
     struct answer a;
-    struct answer_options o = {.protocol = t->protocol, .stream = api->stream};
-    struct stamp stamp = {.at_ns = r->times.end_ns, .after_ns = r->times.sent_ns, .read_id = 1};
-    answer_init(&a);
-    answer_begin(&a, &o);
-    answer_head(&a, r->status, slice_of(r->content_type), (struct slice){0});
-    answer_body(&a, buf_slice(&r->body), &stamp);
-    answer_finish(&a, TRANSPORT_COMPLETE, r->times.end_ns, 0, q);
+    feed_answer(t, api, r, &a, q);
     bool ok = q->outcome == OUTCOME_OK;
     if (!ok)
         err_set(e, ERR_PROTOCOL, "the server at %s cannot be measured with --backend %s: %.*s",
                 t->endpoint->addresses.list[0].text, t->protocol->name, SLICE_ARG(q->error));
     answer_release(&a);
     return ok;
+}
+
+static void find_ending(const struct probe_target *t, struct api_options *api,
+                        const struct fetch_result *r)
+{
+    struct answer a;
+    struct request_record q = {0};
+    api->ending = API_ENDS_ANYHOW;
+    feed_answer(t, api, r, &a, &q);
+    if (a.finish_reason.n > 0)
+        api->ending = a.done ? API_ENDS_WITH_REASON : API_ENDS_WITHOUT_DONE;
+    if (api->ending == API_ENDS_WITHOUT_DONE)
+        say(t, "the server ends its streams without a terminator: their finish_reason is taken for "
+               "the end");
+    answer_release(&a);
 }
 
 static int request_once(const struct probe_target *t, const struct api_options *api,
@@ -268,6 +290,8 @@ int probe_server(const struct probe_target *t, struct api_options *api, struct p
     api->model = out->model;
     struct prompt prompt = words_prompt(&text, PROBE_WORDS, 0, 0);
     rc = request_negotiated(t, api, &prompt, out, &r, e);
+    if (rc == OK && r.status == 200)
+        find_ending(t, api, &r);
     if (rc == OK && r.status != 200)
         rc = status_error(t, t->path, &r, e);
     else if (rc == OK && !read_answer(t, api, &r, &q, e))

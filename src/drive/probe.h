@@ -34,7 +34,7 @@ struct probe_result { /* zero-initialise; probe_release frees */
 
 /* Finds the model's name when api->model is NULL or empty, then makes one small request with every optional
  * field, leaving out what the server refuses (api->fields is reduced, one sentence each to `say`).
- * api->model points into *out afterwards. Errors carry the server's own words. */
+ * api->ending is set from how that answer ended. api->model points into *out afterwards. Errors carry the server's own words. */
 int probe_server(const struct probe_target *t, struct api_options *api, struct probe_result *out,
                  struct err *e);
 

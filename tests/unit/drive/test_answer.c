@@ -431,6 +431,35 @@ static void text_is_kept_only_when_asked_for(void **state)
 
 /* --- counts --- */
 
+static void what_comes_behind_the_terminator_is_no_part_of_the_answer(void **state)
+{
+    struct feed *f = *state;
+    begin(f);
+    read_at(f, 100 * MS, TOKEN("a"));
+    read_at(f, 110 * MS, TOKEN("b"));
+    read_at(f, 120 * MS, DONE);
+    read_at(f, 500 * MS, TOKEN("c"));
+    const struct request_record *r = complete(f);
+    assert_int_equal(r->outcome, OUTCOME_OK);
+    assert_int_equal(r->events, 2);
+    assert_int_equal(r->output_tokens, 2);
+    assert_int_equal(r->last_token_ns, 110 * MS - ORIGIN_NS);
+    assert_int_equal(r->output_bytes, 2);
+}
+
+static void an_event_without_data_is_passed_over(void **state)
+{
+    struct feed *f = *state;
+    begin(f);
+    read_at(f, 90 * MS, "data:\n\n");
+    read_at(f, 100 * MS, TOKEN("a") "data: \n\n");
+    read_at(f, 120 * MS, DONE);
+    const struct request_record *r = complete(f);
+    assert_int_equal(r->outcome, OUTCOME_OK);
+    assert_int_equal(r->events, 1);
+    assert_int_equal(r->censored, 1); /* something followed it in its read */
+}
+
 static void usage_of_its_own_gives_the_tokens(void **state)
 {
     struct feed *f = *state;
@@ -702,6 +731,38 @@ static void an_error_status_keeps_the_servers_words_and_its_advice(void **state)
     assert_int_equal(complete(f)->outcome, OUTCOME_HTTP_ERROR);
 }
 
+static void a_server_that_never_sends_the_terminator_ends_with_its_finish_reason(void **state)
+{
+    struct feed *f = *state;
+    struct answer_options o = {
+        .protocol = &openai_chat, .stream = true, .ending = API_ENDS_WITHOUT_DONE};
+    begin_with(f, &o, 200, "");
+    read_at(f, 100 * MS, TOKEN("a") FINISH);
+    assert_int_equal(complete(f)->outcome, OUTCOME_OK);
+    begin_with(f, &o, 200, "");
+    read_at(f, 100 * MS, TOKEN("a") FINISH);
+    finish(f, TRANSPORT_CUT);
+    assert_int_equal(f->r.outcome, OUTCOME_TRUNCATED);
+    begin_with(f, &o, 200, "");
+    read_at(f, 100 * MS, TOKEN("a"));
+    assert_int_equal(complete(f)->outcome, OUTCOME_TRUNCATED);
+}
+
+static void without_the_finish_reason_its_server_gives_an_answer_was_cut_off(void **state)
+{
+    struct feed *f = *state;
+    struct answer_options o = {
+        .protocol = &openai_chat, .stream = true, .ending = API_ENDS_WITH_REASON};
+    begin_with(f, &o, 200, "");
+    read_at(f, 100 * MS, TOKEN("a") DONE);
+    const struct request_record *r = complete(f);
+    assert_int_equal(r->outcome, OUTCOME_TRUNCATED);
+    assert_says(r->error, "without a finish_reason");
+    begin_with(f, &o, 200, "");
+    read_at(f, 100 * MS, TOKEN("a") FINISH DONE);
+    assert_int_equal(complete(f)->outcome, OUTCOME_OK);
+}
+
 static void an_empty_success_is_truncated(void **state)
 {
     struct feed *f = *state;
@@ -850,6 +911,8 @@ int main(void)
         ANSWER_TEST(a_stream_cut_at_any_byte_gives_the_same_record),
         ANSWER_TEST(the_hash_knows_neither_chunks_nor_escapes),
         ANSWER_TEST(text_is_kept_only_when_asked_for),
+        ANSWER_TEST(what_comes_behind_the_terminator_is_no_part_of_the_answer),
+        ANSWER_TEST(an_event_without_data_is_passed_over),
         ANSWER_TEST(usage_of_its_own_gives_the_tokens),
         ANSWER_TEST(continuous_usage_gives_the_tokens_of_each_event),
         ANSWER_TEST(a_total_behind_continuous_usage_that_agrees_leaves_it_continuous),
@@ -868,6 +931,8 @@ int main(void)
         ANSWER_TEST(a_whole_answer_is_read_when_asked_for_and_when_not),
         ANSWER_TEST(a_whole_answer_cut_short_or_malformed_is_no_success),
         ANSWER_TEST(an_error_status_keeps_the_servers_words_and_its_advice),
+        ANSWER_TEST(a_server_that_never_sends_the_terminator_ends_with_its_finish_reason),
+        ANSWER_TEST(without_the_finish_reason_its_server_gives_an_answer_was_cut_off),
         ANSWER_TEST(an_empty_success_is_truncated),
         ANSWER_TEST(a_long_error_body_is_read_but_not_kept),
         ANSWER_TEST(a_long_error_in_the_stream_stays_an_error),
