@@ -1,6 +1,7 @@
 #include "sim/catalog.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* Parameters, cache bytes, heads and contexts: the configuration files published with the weights.
  * Cache bytes/token = 2 (K and V) · layers · KV heads · head size · 2 bytes; deepseek-v3 keeps one
@@ -125,13 +126,19 @@ static unsigned edits(struct slice a, struct slice b)
     return row[a.n];
 }
 
+/* Further off, a name is another one rather than this one misspelt. */
+static bool is_near(struct slice name, const char *known)
+{
+    return 2 * edits(name, slice_of(known)) <= strlen(known);
+}
+
 const char *catalog_nearest_model(struct slice name)
 {
     size_t best = 0;
     for (size_t i = 1; i < MODELS; i++)
         if (edits(name, slice_of(models[i].name)) < edits(name, slice_of(models[best].name)))
             best = i;
-    return models[best].name;
+    return is_near(name, models[best].name) ? models[best].name : NULL;
 }
 
 const char *catalog_nearest_gpu(struct slice name)
@@ -140,7 +147,7 @@ const char *catalog_nearest_gpu(struct slice name)
     for (size_t i = 1; i < GPUS; i++)
         if (edits(name, slice_of(gpus[i].name)) < edits(name, slice_of(gpus[best].name)))
             best = i;
-    return gpus[best].name;
+    return is_near(name, gpus[best].name) ? gpus[best].name : NULL;
 }
 
 void catalog_describe(struct buf *out)

@@ -46,7 +46,7 @@ const struct sim_gpu *catalog_gpu(struct slice name);
 const struct sim_model *catalog_model_at(size_t i);
 const struct sim_gpu *catalog_gpu_at(size_t i);
 
-/* The known name with the fewest edits from `name`; never NULL. */
+/* The known name with the fewest edits from `name`, or NULL when none is close. */
 const char *catalog_nearest_model(struct slice name);
 const char *catalog_nearest_gpu(struct slice name);
 

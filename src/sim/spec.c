@@ -90,8 +90,10 @@ static int parse_model(struct slice name, struct sim_config *c, struct err *e)
     struct buf known = {0};
     for (size_t i = 0; catalog_model_at(i); i++)
         buf_printf(&known, "%s%s", i ? ", " : "", catalog_model_at(i)->name);
-    int rc = err_set(e, ERR_USAGE, "sim: no model \"%.*s\"; did you mean %s? Known are %s",
-                     name_shown(name), name.p, catalog_nearest_model(name), buf_cstr(&known));
+    const char *near = catalog_nearest_model(name);
+    int rc = err_set(e, ERR_USAGE, "sim: no model \"%.*s\"%s%s%s known are %s", name_shown(name),
+                     name.p, near ? "; did you mean " : ";", near ? near : "", near ? "?" : "",
+                     buf_cstr(&known));
     buf_release(&known);
     return rc;
 }
@@ -116,10 +118,11 @@ static int refuse_gpu(struct slice name, struct err *e)
     struct buf known = {0};
     for (size_t i = 0; catalog_gpu_at(i); i++)
         buf_printf(&known, "%s%s", i ? ", " : "", catalog_gpu_at(i)->name);
-    int rc = err_set(
-        e, ERR_USAGE,
-        "sim: no GPU \"%.*s\"; did you mean %s? Known are %s, each with x2, x4 or x8 behind it",
-        name_shown(name), name.p, catalog_nearest_gpu(name), buf_cstr(&known));
+    const char *near = catalog_nearest_gpu(name);
+    int rc = err_set(e, ERR_USAGE,
+                     "sim: no GPU \"%.*s\"%s%s%s known are %s, each with x2, x4 or x8 behind it",
+                     name_shown(name), name.p, near ? "; did you mean " : ";", near ? near : "",
+                     near ? "?" : "", buf_cstr(&known));
     buf_release(&known);
     return rc;
 }

@@ -110,6 +110,8 @@ static void unknown_names_are_answered_with_the_nearest(void **state)
     refused("lama-3.1-8b", "did you mean llama-3.1-8b?");
     refused("qwen3-8b@h1000", "did you mean h100?");
     refused("@h20", "did you mean h200?");
+    refused("foo", "no model \"foo\"; known are llama-2-7b, ");
+    refused("@foo", "no GPU \"foo\"; known are a100, ");
 }
 
 static void options_are_read_and_bounded(void **state)
