@@ -117,17 +117,18 @@ static int scan(struct slice text, const char *name, struct candidates *c, struc
     for (json_enter_array(&j); json_next_item(&j);)
         scan_entry(&j, c);
     if (json_end(&j) < 0)
-        return err_set(
-            e, ERR_INPUT,
-            "%s:%zu: broken JSON at byte %zu, behind %" PRIu64 " whole conversations (is "
-            "the download complete?)",
-            name, line_of(text, json_offset(&j)), json_offset(&j), c->seen > 0 ? c->seen - 1 : 0);
+        return err_set(e, ERR_INPUT,
+                       "%s:%zu: broken JSON at byte %zu, after %" PRIu64 " whole conversations (is "
+                       "the download complete?)",
+                       name, line_of(text, json_offset(&j)), json_offset(&j),
+                       c->seen > 0 ? c->seen - 1 : 0);
+    if (c->seen == 0)
+        return err_set(e, ERR_INPUT, "%s is empty: a dataset needs at least one item", name);
     if (c->n == 0)
         return err_set(e, ERR_INPUT,
-                       "%s: none of its %" PRIu64
-                       " entries has \"conversations\" with two turns of "
+                       "%s: none of its %" PRIu64 " entr%s has \"conversations\" with two turns of "
                        "text; is this a ShareGPT file?",
-                       name, c->seen);
+                       name, c->seen, c->seen == 1 ? "y" : "ies");
     return OK;
 }
 

@@ -205,8 +205,8 @@ static void files_that_are_not_sharegpt_are_explained(void **state)
     } cases[] = {
         {"{\"prompt\": \"x\"}\n", "--dataset-name custom"},
         {"\x1f\x8b\x08junk", "not JSON"},
-        {"[]", "is this a ShareGPT file?"},
-        {"[{\"prompt\": \"x\"}]", "none of its 1 entries"},
+        {"[]", "is empty"},
+        {"[{\"prompt\": \"x\"}]", "none of its 1 entry"},
         {"[{\"conversations\":[\n{\"value\":\"a\"},\n{\"value\":\"b\"}]},\n{\"conv",
          "s.json:4: broken JSON"},
         {"[1] x", "broken JSON"},
