@@ -1,6 +1,7 @@
 #include "cli/session.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,7 +268,7 @@ static struct run_record describe(struct session *s, int64_t ordinal, uint64_t s
         .request_rate = l->mode == LOAD_CLOSED ? 0
                         : trace ? (span_s > 0 ? (double)l->arrivals.at_count / span_s : 0)
                                 : l->arrivals.rate,
-        .burstiness = l->arrivals.burstiness,
+        .burstiness = trace ? NAN : l->arrivals.burstiness,
         .ramp = RAMPS[l->arrivals.ramp],
         .ramp_start = l->arrivals.ramp_start,
         .ramp_end = l->arrivals.ramp_end,

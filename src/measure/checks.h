@@ -3,6 +3,9 @@
 
 /* The single checks in three groups, each adding its rows to s->checks in the order of the report. */
 
+#include <math.h>
+#include <stdio.h>
+
 #include "measure/verdict.h"
 
 void checks_of_run(struct summary *s, const struct evidence *v);        /* did the run do what was asked */
@@ -13,6 +16,14 @@ void checks_of_instrument(struct summary *s, const struct evidence *v); /* did w
 void check_put(struct summary *s, const char *id, enum severity severity, enum check_status status,
                const char *threshold, const char *advice, const char *value_format, ...)
     __attribute__((format(printf, 7, 8)));
+
+/* Three significant digits, and all of them before the point; returns out. */
+enum { CHECK_NUMBER = 32 };
+static inline const char *check_number(double x, char *out)
+{
+    snprintf(out, CHECK_NUMBER, fabs(x) >= 999.5 && fabs(x) < 1e15 ? "%.0f" : "%.3g", x);
+    return out;
+}
 
 static inline enum check_status check_when(bool failed)
 {

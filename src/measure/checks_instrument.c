@@ -24,11 +24,13 @@ static void check_lag(struct summary *s, const struct evidence *v)
         return;
     }
     double share = lag / ttft;
+    char ms[CHECK_NUMBER], percent[CHECK_NUMBER];
     check_put(s, id, check_grade(share, lag_share_invalid),
               check_when(lag > lag_floor_ms && share > lag_share_provisional), threshold,
               "We started requests late, and ttft holds it. Give the client free cores or more "
               "--threads, or ask for less.",
-              "p99 %.3g ms, %.3g %% of median ttft", lag, 100 * share);
+              "p99 %s ms, %s %% of median ttft", check_number(lag, ms),
+              check_number(100 * share, percent));
 }
 
 /* Without kernel stamps a token's time is that of our read; then our loop has to be quick. How
@@ -45,9 +47,9 @@ static void check_stamps(struct summary *s)
         check_put(s, id, SEVERITY_PROVISIONAL, CHECK_SKIPPED, threshold, "", "no token events");
         return;
     }
-    char lag_text[32] = "unknown";
+    char number[CHECK_NUMBER], lag_text[CHECK_NUMBER + 4] = "unknown";
     if (!isnan(lag))
-        snprintf(lag_text, sizeof lag_text, "%.3g ms", lag);
+        snprintf(lag_text, sizeof lag_text, "%s ms", check_number(lag, number));
     check_put(
         s, id, SEVERITY_PROVISIONAL, check_when(stamped < stamped_share && !(lag <= loop_lag_ms)),
         threshold,

@@ -82,8 +82,8 @@ static void check_interrupted(struct summary *s)
               "Run again and let it finish; a shorter run needs a smaller --num-prompts or "
               "--duration.",
               "%s",
-              !s->run.finished     ? "the program was killed"
-              : s->run.interrupted ? "interrupted"
+              !s->run.finished     ? "the record breaks off: killed, or no room to write"
+              : s->run.interrupted ? "stopped before its end"
                                    : "ran to its end");
 }
 
@@ -147,16 +147,20 @@ static void check_rate(struct summary *s, const struct evidence *v)
     }
     bool capped = s->run.max_concurrency > 0;
     double off = capped ? 0 : fabs(p->started_per_s / p->scheduled_per_s - 1);
-    bool steady_rate =
-        s->run.ramp[0] == '\0' && isfinite(s->run.request_rate) && s->run.request_rate > 0;
+    bool steady_rate = /* times from a data set have no burstiness */
+        !isnan(s->run.burstiness) && s->run.ramp[0] == '\0' && isfinite(s->run.request_rate) &&
+        s->run.request_rate > 0;
     if (steady_rate && drawn_off(s, p->scheduled_per_s) > off)
         off = drawn_off(s, p->scheduled_per_s);
+    char asked[40] = "";
+    if (steady_rate)
+        snprintf(asked, sizeof asked, ", %.4g/s asked", s->run.request_rate);
     check_put(
         s, id, check_grade(off, rate_off_invalid), check_when(off > rate_off_provisional),
         threshold,
         "The load was not what was asked for. Give the client more cores or --threads, or ask "
         "for less.",
-        "%.4g/s started, %.4g/s scheduled", p->started_per_s, p->scheduled_per_s);
+        "%.4g/s started, %.4g/s scheduled%s", p->started_per_s, p->scheduled_per_s, asked);
 }
 
 static void check_window(struct summary *s, const struct evidence *v)
@@ -164,19 +168,21 @@ static void check_window(struct summary *s, const struct evidence *v)
     if (mode_is(s, "offline"))
         return;
     const struct window *w = v->window;
+    char fill[CHECK_NUMBER], run[CHECK_NUMBER], length[CHECK_NUMBER];
     check_put(
         s, "steady-window", SEVERITY_PROVISIONAL, check_when(!w->steady),
         "half of the run is left after 5 mean E2Es",
-        "Cold levels read low: the figures hold the filling-up of the server. Run at least ten "
-        "mean end-to-end latencies long, with --duration or more --num-prompts.",
-        "the load takes %.3g s to fill, the run is %.3g s", (double)w->wanted_start_ns / 1e9,
-        (double)w->end_ns / 1e9);
+        "The figures hold the filling-up of the server, when it is not busy yet. Run at least "
+        "ten mean end-to-end latencies long, with --duration or more --num-prompts.",
+        "the load takes %s s to fill, the run is %s s",
+        check_number((double)w->wanted_start_ns / 1e9, fill),
+        check_number((double)w->end_ns / 1e9, run));
     check_put(
         s, "window-length", SEVERITY_PROVISIONAL, check_when(window_s(w) < window_min_s),
         "at least 60 s",
         "Run longer, with --duration 2m or more --num-prompts: short windows miss rare stalls "
         "and slow drifts.",
-        "%.3g s", window_s(w));
+        "%s s", check_number(window_s(w), length));
 }
 
 static void check_sample_size(struct summary *s, const struct evidence *v)
@@ -191,7 +197,7 @@ static void check_sample_size(struct summary *s, const struct evidence *v)
     check_put(s, "sample-size", SEVERITY_PROVISIONAL, check_when(n < needed), threshold,
               "Run more requests (--num-prompts), or claim a lower percentile "
               "(--metric-percentiles).",
-              "%" PRIu64 " requests in the window", n);
+              "%" PRIu64 " request%s in the window", n, n == 1 ? "" : "s");
 }
 
 static void check_length(struct summary *s, const char *id, double asked, double got,
@@ -251,12 +257,18 @@ static void check_context(struct summary *s)
     bool no_precision = !has_key(context, precision);
     json_decref(context);
     bool failed = no_hardware || no_version || no_precision;
+    char missing[80] = "";
+    if (no_hardware)
+        strcat(missing, ", hardware");
+    if (no_version)
+        strcat(missing, ", engine version");
+    if (no_precision)
+        strcat(missing, ", precision");
     check_put(s, "context", SEVERITY_NOTE, check_when(failed),
               "hardware, engine version, precision",
               "Say what was measured: --context gpu=…, --context engine_version=…, "
               "--context precision=….",
-              "%s%s%s%s", failed ? "missing:" : "complete", no_hardware ? " hardware" : "",
-              no_version ? " engine-version" : "", no_precision ? " precision" : "");
+              "%s%s", failed ? "missing: " : "complete", failed ? missing + 2 : "");
 }
 
 void checks_of_run(struct summary *s, const struct evidence *v)
@@ -273,6 +285,6 @@ void checks_of_run(struct summary *s, const struct evidence *v)
     check_put(
         s, "warmup", SEVERITY_NOTE, check_when(s->warmup_requests == 0), "some requests",
         "The first requests may have met a cold server. Leave --warmup-requests at its default.",
-        "%" PRIu64 " requests", s->warmup_requests);
+        "%" PRIu64 " request%s", s->warmup_requests, s->warmup_requests == 1 ? "" : "s");
     check_context(s);
 }

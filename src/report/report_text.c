@@ -70,7 +70,9 @@ static void put_target(struct layout *l, const struct run_record *run)
 
 static const char *arrivals_text(const struct run_record *run, char *out, size_t n)
 {
-    if (run->burstiness == 1)
+    if (isnan(run->burstiness))
+        snprintf(out, n, "at the data set's times");
+    else if (run->burstiness == 1)
         snprintf(out, n, "Poisson");
     else if (isinf(run->burstiness))
         snprintf(out, n, "constant gaps");
@@ -91,11 +93,16 @@ static void put_open_load(struct layout *l, const struct summary *s)
     const struct run_record *run = &s->run;
     struct parts p = {0};
     char arrivals[40], asked[LAYOUT_NUMBER], got[LAYOUT_NUMBER], end[LAYOUT_NUMBER];
+    bool trace = isnan(run->burstiness) && run->ramp[0] == '\0';
     part(&p, "open loop, %s", arrivals_text(run, arrivals, sizeof arrivals));
     if (run->ramp[0] != '\0')
         part(&p, "%s ramp from %s to %s requests/s asked, %s started", run->ramp,
              plain(run->ramp_start, asked), plain(run->ramp_end, end),
              layout_rate(s->started_per_s, got));
+    else if (trace)
+        part(&p, "%s requests/s started", layout_rate(s->started_per_s, got));
+    else if (isnan(s->started_per_s))
+        part(&p, "%s requests/s asked", plain(run->request_rate, asked));
     else
         part(&p, "%s requests/s asked, %s started", plain(run->request_rate, asked),
              layout_rate(s->started_per_s, got));
@@ -149,7 +156,10 @@ static void put_errors(struct layout *l, const struct summary *s)
             part(&p, "%s %" PRIu64, outcome_name((enum outcome)i), s->errors[i]);
     if (p.n > 0)
         layout_field(l, 0, "", "%s", p.text);
-    if (s->first_error[0] != '\0')
+    bool says_more = s->first_error[0] != '\0';
+    for (int i = OUTCOME_OK + 1; i < OUTCOME_COUNT; i++)
+        says_more = says_more && strcmp(s->first_error, outcome_name((enum outcome)i)) != 0;
+    if (says_more)
         layout_field(l, 0, "", "for example: %s", s->first_error);
 }
 
@@ -247,14 +257,16 @@ static void put_slo(struct layout *l, const struct summary *s)
 static void put_stalls(struct layout *l, const struct summary *s)
 {
     char share[LAYOUT_NUMBER], longest[LAYOUT_NUMBER], left[LAYOUT_NUMBER];
+    layout_newline(l);
     if (isnan(s->stalled_share))
         return;
-    layout_newline(l);
-    layout_field(l, 0, "Stalls", "%s of requests have a gap over 10 × their median; longest %s ms",
+    layout_field(l, 0, "Stalls",
+                 "%s of requests have a gap over 10 × their median; longest %s" LAYOUT_HARD_BLANK
+                 "ms",
                  layout_percent(s->stalled_share, share), layout_ms(s->longest_stall_ms, longest));
     if (s->itl_left_out > 0)
-        layout_field(l, 0, "", "itl leaves out %s gaps: an end is known only to a wide bound",
-                     layout_count((double)s->itl_left_out, left));
+        layout_field(l, 0, "", "itl leaves out %s gap%s: an end is known only to a wide bound",
+                     layout_count((double)s->itl_left_out, left), s->itl_left_out == 1 ? "" : "s");
 }
 
 static void put_instrument(struct layout *l, const struct summary *s)
@@ -340,7 +352,9 @@ static void put_next(struct layout *l, const struct summary *s)
 {
     char rate[LAYOUT_NUMBER];
     layout_rate(0.8 * s->requests_per_s, rate);
-    if (s->completed == 0)
+    if (failed(s, "interrupted"))
+        layout_field(l, 0, "Next", "run again and let it end");
+    else if (s->completed == 0)
         layout_field(l, 0, "Next", "mend the errors, then run again");
     else if (s->verdict == VERDICT_INVALID)
         layout_field(l, 0, "Next", "mend what is listed as INVALID, then run again");
@@ -355,6 +369,9 @@ static void put_next(struct layout *l, const struct summary *s)
                      "--request-rate %s, to see latency under a demand that does not "
                      "wait",
                      rate);
+    else if (slice_is(slice_of(s->run.mode), "offline"))
+        layout_field(l, 0, "Next",
+                     "--request-rate %s, to see latency at a demand below this throughput", rate);
     else
         layout_field(l, 0, "Next", "a higher --request-rate, until latency turns up");
 }
@@ -387,6 +404,14 @@ void report_text(const struct summary *s, const struct report_style *style, stru
     layout_newline(&l);
     put_target(&l, &s->run);
     put_load(&l, s);
+    if (s->offered == 0) {
+        put_findings(&l, s);
+        layout_newline(&l);
+        if (style->run_file)
+            layout_field(&l, 0, "Run file", "%s", style->run_file);
+        put_next(&l, s);
+        return;
+    }
     put_window(&l, s);
     put_requests(&l, s);
     put_tokens(&l, s);

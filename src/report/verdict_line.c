@@ -54,6 +54,12 @@ static void reason(const struct summary *s, char *out, size_t n)
         return;
     }
     bool invalid = s->verdict == VERDICT_INVALID;
+    if (invalid && s->offered == 0) {
+        bool stopped = s->run.interrupted || !s->run.finished;
+        snprintf(out, n, "nothing was measured%s",
+                 stopped ? ": the run was stopped before its load began" : "");
+        return;
+    }
     c = first_failed(s, invalid ? SEVERITY_INVALID : SEVERITY_PROVISIONAL, &count);
     more = count > 0 ? count - 1 : 0;
     int at = snprintf(out, n, "%s: %s, %s",

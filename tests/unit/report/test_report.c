@@ -125,11 +125,46 @@ static void the_report_opens_with_the_verdict_and_closes_with_the_file(void **st
     fixture_summarise(&f, NULL, &s);
     text = text_of(&s, &plain_80);
     assert_memory_equal(text, "INVALID  ", 9);
-    assert_non_null(strstr(text, "interrupted"));
+    assert_non_null(strstr(text, "interrupted, stopped before its end"));
     assert_non_null(strstr(text, "NOT met: p99 tpot < 15.0 ms"));
     assert_non_null(strstr(text, "reset 1 · timeout 1"));
     assert_non_null(strstr(text, "Ladder"));
     assert_non_null(strstr(text, "the server refused ignore_eos"));
+    test_free(text);
+    summary_release(&s);
+    fixture_close(&f);
+}
+
+static void a_run_stopped_before_its_load_has_no_figures(void **state)
+{
+    struct fixture f;
+    struct summary s;
+    (void)state;
+    fixture_open(&f);
+    f.run.interrupted = true;
+    fixture_summarise(&f, NULL, &s);
+    char *text = text_of(&s, &plain_80);
+    assert_memory_equal(text, "INVALID  nothing was measured", 29);
+    assert_non_null(strstr(text, "Run file     a.loadline"));
+    assert_null(strstr(text, "Throughput"));
+    assert_null(strstr(text, "What to know"));
+    test_free(text);
+    summary_release(&s);
+    fixture_close(&f);
+}
+
+static void arrivals_of_a_data_set_are_not_called_drawn(void **state)
+{
+    struct fixture f;
+    struct summary s;
+    (void)state;
+    fixture_open(&f);
+    fixture_fill_good(&f);
+    f.run.burstiness = NAN;
+    fixture_summarise(&f, NULL, &s);
+    char *text = text_of(&s, &plain_80);
+    assert_non_null(strstr(text, "open loop, at the data set's times"));
+    assert_null(strstr(text, "Poisson"));
     test_free(text);
     summary_release(&s);
     fixture_close(&f);
@@ -216,6 +251,8 @@ int main(void)
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(extreme_figures_keep_to_their_columns),
         cmocka_unit_test(the_report_opens_with_the_verdict_and_closes_with_the_file),
+        cmocka_unit_test(a_run_stopped_before_its_load_has_no_figures),
+        cmocka_unit_test(arrivals_of_a_data_set_are_not_called_drawn),
         cmocka_unit_test(colour_comes_only_when_asked_and_a_servers_text_cannot_add_any),
         cmocka_unit_test(a_percentile_of_too_few_values_has_no_upper_bound),
         cmocka_unit_test(only_the_metrics_asked_for_have_rows),
