@@ -39,7 +39,7 @@ static const struct {
                "  tpot   time per output token after the first: how fast it reads\n"
                "  itl    gaps between token events, pooled\n"
                "  e2e    intended time to last token\n"
-               "[low .. high] is the 95 % interval of a percentile.\n"
+               "[low, high] is the 95 % interval of the percentile above it.\n"
                "Exit codes: 0 done; 1 usage; 2 the run could not be made; 3 INVALID;\n"
                "4 --slo not met; 130 interrupted.\n"},
 };

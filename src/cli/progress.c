@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/units.h"
@@ -32,30 +33,73 @@ static double seconds_left(const struct progress *p, const struct drive_progress
     return (double)(now->total - now->ended) * elapsed / (double)now->ended;
 }
 
-static void line(const struct progress *p, const struct drive_progress *now, char *out, size_t room)
+/* "3:07", "1:02:45". */
+static const char *clock_text(double seconds, char *out, size_t room)
+{
+    unsigned long long t = (unsigned long long)seconds;
+    if (t < 3600)
+        snprintf(out, room, "%llu:%02llu", t / 60, t % 60);
+    else
+        snprintf(out, room, "%llu:%02llu:%02llu", t / 3600, t / 60 % 60, t % 60);
+    return out;
+}
+
+/* "13.1/82.7 ms", "13.1 ms/1.37 s"; "-" while there is none. */
+static void pair_text(int64_t p50_ns, int64_t p99_ns, char *out, size_t room)
+{
+    char low[24], high[24];
+    if (p50_ns <= 0) {
+        snprintf(out, room, "-");
+        return;
+    }
+    units_format_ns(p50_ns, low, sizeof low);
+    units_format_ns(p99_ns, high, sizeof high);
+    char *low_unit = strchr(low, ' '), *high_unit = strchr(high, ' ');
+    if (low_unit && high_unit && strcmp(low_unit, high_unit) == 0)
+        *low_unit = '\0';
+    snprintf(out, room, "%s/%s", low, high);
+}
+
+/* From all words to fewer: a terminal gets the first that fits. */
+enum wording { WORDY, SHORT, SHORTEST, WORDINGS };
+
+static void line(const struct progress *p, const struct drive_progress *now, enum wording wording,
+                 char *out, size_t room)
 {
     static const char *const STAGES[] = {"warm-up", "load", "drain"};
-    char elapsed[24], p50[24] = "-", p99[24] = "-", rate[24], left[40] = "", errors[40] = "";
-    units_format_ns(now->elapsed_ns > 0 ? now->elapsed_ns / NS_PER_S * NS_PER_S : 0, elapsed,
-                    sizeof elapsed);
-    if (now->ttft_p50_ns > 0) {
-        units_format_ns(now->ttft_p50_ns, p50, sizeof p50);
-        units_format_ns(now->ttft_p99_ns, p99, sizeof p99);
-    }
-    units_format_count(now->tokens_per_s, rate, sizeof rate);
+    bool wordy = wording == WORDY;
+    char elapsed[32], ttft[56], count[24], rate[40] = "", left[48] = "", lost[64] = "";
     double seconds = seconds_left(p, now);
+    clock_text((double)now->elapsed_ns / 1e9, elapsed, sizeof elapsed);
+    pair_text(now->ttft_p50_ns, now->ttft_p99_ns, ttft, sizeof ttft);
+    units_format_count(now->tokens_per_s, count, sizeof count);
+    if (wording != SHORTEST)
+        snprintf(rate, sizeof rate, "  %s tok/s", count);
     if (seconds >= 0) {
-        char text[24];
-        units_format_ns((int64_t)ceil(seconds) * NS_PER_S, text, sizeof text);
-        snprintf(left, sizeof left, "  %s left", text);
+        char text[32];
+        snprintf(left, sizeof left, "  %s left", clock_text(ceil(seconds), text, sizeof text));
     }
-    if (now->failed + now->dropped > 0)
-        snprintf(errors, sizeof errors, "  %llu failed",
-                 (unsigned long long)(now->failed + now->dropped));
-    snprintf(out, room, "%-7s %s  %llu/%llu done%s  %llu in flight  TTFT %s/%s  %s tok/s%s",
-             STAGES[now->stage], elapsed, (unsigned long long)now->ended,
-             (unsigned long long)(now->offered), errors,
-             (unsigned long long)(now->in_flight + now->queued), p50, p99, rate, left);
+    if (now->failed > 0)
+        snprintf(lost, sizeof lost, "  %llu failed", (unsigned long long)now->failed);
+    if (now->dropped > 0)
+        snprintf(lost + strlen(lost), sizeof lost - strlen(lost), "  %llu dropped",
+                 (unsigned long long)now->dropped);
+    snprintf(out, room, "%s %s  %llu/%llu%s%s  %llu %s  TTFT %s%s%s", STAGES[now->stage], elapsed,
+             (unsigned long long)now->ended, (unsigned long long)now->offered, wordy ? " done" : "",
+             lost, (unsigned long long)(now->in_flight + now->queued), wordy ? "in flight" : "open",
+             ttft, rate, left);
+}
+
+static void terminal_line(const struct progress *p, const struct drive_progress *now)
+{
+    char text[256];
+    size_t columns = term_of(stderr).columns;
+    for (enum wording w = WORDY; w < WORDINGS; w++) {
+        line(p, now, w, text, sizeof text);
+        if (strlen(text) < columns)
+            break;
+    }
+    fprintf(stderr, "\r%.*s\033[K", (int)columns - 1, text);
 }
 
 void progress_show(struct progress *p, const struct drive_progress *now)
@@ -63,10 +107,8 @@ void progress_show(struct progress *p, const struct drive_progress *now)
     char text[256];
     if (p->quiet || now->elapsed_ns < 0)
         return;
-    line(p, now, text, sizeof text);
     if (p->tty) {
-        unsigned columns = term_of(stderr).columns;
-        fprintf(stderr, "\r%.*s\033[K", (int)columns - 1, text);
+        terminal_line(p, now);
         p->shown = true;
         return;
     }
@@ -76,6 +118,7 @@ void progress_show(struct progress *p, const struct drive_progress *now)
     if (t - p->last_line_ns < PLAIN_LINE_EVERY_NS)
         return;
     p->last_line_ns = t;
+    line(p, now, WORDY, text, sizeof text);
     fprintf(stderr, "%s\n", text);
 }
 

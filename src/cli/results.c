@@ -9,6 +9,8 @@
 #include "cli/term.h"
 #include "report/report.h"
 
+enum { COLUMNS = 80 }; /* at the most: longer lines read badly */
+
 static int write_json(const char *path, const struct summary *runs, size_t n, struct err *e)
 {
     struct buf text = {0};
@@ -48,12 +50,14 @@ static int exit_code(const struct summary *runs, size_t n)
     return invalid ? 3 : unmet ? 4 : 0;
 }
 
-static void print_table(const struct summary *runs, size_t n, const struct results_style *style)
+static int print_table(const struct summary *runs, size_t n, const struct results_style *style,
+                       struct err *e)
 {
     FILE *out = style->json && strcmp(style->json, "-") == 0 ? stderr : stdout;
     struct term term = term_of(out);
     struct report_style rs = {.color = term.color,
-                              .columns = 80,
+                              .columns =
+                                  term.tty && term.columns < COLUMNS ? term.columns : COLUMNS,
                               .all_checks = style->all_checks,
                               .run_file = style->run_file,
                               .metrics = style->metrics};
@@ -67,9 +71,11 @@ static void print_table(const struct summary *runs, size_t n, const struct resul
         buf_putc(&text, '\n');
         report_text_series(runs, n, &rs, &text);
     }
-    fwrite(text.p, 1, text.n, out);
-    fflush(out);
+    bool ok = fwrite(text.p, 1, text.n, out) == text.n && fflush(out) == 0;
+    int error = errno;
     buf_release(&text);
+    ok |= out == stderr; /* standard output has the JSON then, which is the result */
+    return ok ? OK : err_set(e, ERR_IO, "cannot write the result: %s", strerror(error));
 }
 
 int results_print(struct record_reader *r, const struct summary_options *options,
@@ -88,10 +94,14 @@ int results_print(struct record_reader *r, const struct summary_options *options
     }
     if (rc == OK && n == 0)
         rc = err_set(&e, ERR_INPUT, "%s holds no such run", style->run_file);
-    if (rc == OK)
-        print_table(runs, n, style);
-    if (rc == OK && style->json)
-        rc = write_json(style->json, runs, n, &e);
+    bool made = rc == OK;
+    if (made)
+        rc = print_table(runs, n, style, &e);
+    if (made && style->json) { /* also for who could not be shown the table */
+        struct err again;
+        int json = write_json(style->json, runs, n, rc == OK ? &e : &again);
+        rc = rc == OK ? json : rc;
+    }
     int code = rc < 0 ? term_fail(&e) : exit_code(runs, n);
     for (size_t i = 0; i < n; i++)
         summary_release(&runs[i]);
