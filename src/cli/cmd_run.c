@@ -25,7 +25,7 @@ static int measure(const struct run_options *o, const char *target, const char *
 {
     struct session *s = calloc(1, sizeof *s);
     struct err e = {0}, close_error = {0};
-    if (!s || session_open(s, o, target, command, &e) < 0) {
+    if (!s || results_check_json(o->json, &e) < 0 || session_open(s, o, target, command, &e) < 0) {
         free(s);
         return term_fail(&e);
     }

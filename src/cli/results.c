@@ -1,9 +1,12 @@
 #include "cli/results.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "cli/term.h"
@@ -30,6 +33,24 @@ static int write_json(const char *path, const struct summary *runs, size_t n, st
     buf_release(&text);
     if (!ok)
         return err_set(e, ERR_IO, "cannot write the JSON summary to %s: %s", path, strerror(error));
+    return OK;
+}
+
+int results_check_json(const char *path, struct err *e)
+{
+    struct stat found;
+    if (!path || strcmp(path, "-") == 0)
+        return OK;
+    bool there = stat(path, &found) == 0;
+    if (there && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode))
+        return OK; /* a pipe's reader would take our looking for the end */
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_set(e, ERR_IO, "cannot write %s: %s; choose another place with --json", path,
+                       strerror(errno));
+    close(fd);
+    if (!there)
+        unlink(path);
     return OK;
 }
 

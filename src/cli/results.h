@@ -22,4 +22,7 @@ struct results_style {
 int results_print(struct record_reader *r, const struct summary_options *options,
                   const struct results_style *style);
 
+/* Whether a summary can be written to `path`, asked before a load that would be lost otherwise; NULL is no summary. */
+int results_check_json(const char *path, struct err *e);
+
 #endif

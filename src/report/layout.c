@@ -227,9 +227,13 @@ const char *layout_ms(double ms, char *out)
 
 const char *layout_percent(double share, char *out)
 {
-    double percent = 100 * share;
+    double percent = 100 * share, size = fabs(percent);
     if (!isfinite(percent))
         snprintf(out, LAYOUT_NUMBER, "-");
+    else if (size > 0 && size < 0.005)
+        snprintf(out, LAYOUT_NUMBER, "< 0.01 %%");
+    else if (size > 0 && size < 0.0995)
+        snprintf(out, LAYOUT_NUMBER, "%.2f %%", percent);
     else
         snprintf(out, LAYOUT_NUMBER, fabs(percent) >= 99.95 || percent == 0 ? "%.0f %%" : "%.3g %%",
                  percent);

@@ -49,6 +49,6 @@ void layout_cell(struct layout *l, enum layout_tone tone, unsigned width, const 
 const char *layout_ms(double ms, char *out);    /* 0.123 1.23 12.3 123 1,234 */
 const char *layout_rate(double x, char *out);   /* likewise: three significant digits or all of them before the point */
 const char *layout_count(double x, char *out);  /* whole, with separators: 12,345 */
-const char *layout_percent(double share, char *out); /* 0.0123 → "1.23 %" */
+const char *layout_percent(double share, char *out); /* 0.0123 → "1.23 %", 0.000123 → "0.01 %" */
 
 #endif

@@ -245,8 +245,8 @@ static void put_slo(struct layout *l, const struct summary *s)
         part(&p, "%s: p%.5g %s < %s", r->met ? "met" : "NOT met", 100 * r->bound.p,
              bound_metric_name(r->bound.metric),
              units_format_ns(r->bound.limit_ns, limit, sizeof limit));
-        part(&p, "%" PRIu64 " of %" PRIu64 " over: %s of %s allowed", r->misses, r->offered,
-             layout_percent(r->miss_share, share), layout_percent(r->allowed_share, allowed));
+        part(&p, "%" PRIu64 " of %" PRIu64 " over: %s, %s %% allowed", r->misses, r->offered,
+             layout_percent(r->miss_share, share), plain(100 * r->allowed_share, allowed));
         layout_field(l, 0, i == 0 ? "SLO" : "", "%s", p.text);
         unsure = unsure || (r->met && !r->certified);
     }

@@ -241,6 +241,8 @@ static void numbers_have_three_digits_and_separators(void **state)
     assert_string_equal(layout_count(1234567, out), "1,234,567");
     assert_string_equal(layout_count(-1234, out), "-1,234");
     assert_string_equal(layout_percent(0.00626, out), "0.626 %");
+    assert_string_equal(layout_percent(0.0000763, out), "0.01 %");
+    assert_string_equal(layout_percent(0.0000003, out), "< 0.01 %");
     assert_string_equal(layout_percent(1, out), "100 %");
     assert_string_equal(layout_percent(0.9999, out), "100 %");
 }
