@@ -45,6 +45,11 @@ static int check_descriptors(int64_t max_concurrency, struct err *e)
     int64_t left = descriptors_left();
     if (max_concurrency <= left)
         return OK;
+    if (max_concurrency <= 0)
+        return err_set(e, ERR_USAGE,
+                       "this shell allows %lld descriptors, and %d are needed besides those of the "
+                       "connections; raise it, for example ulimit -n 4096",
+                       (long long)(left + SPARE_DESCRIPTORS), SPARE_DESCRIPTORS);
     return err_set(e, ERR_USAGE,
                    "--max-concurrency %lld needs as many connections, and this shell allows %lld "
                    "descriptors; raise it (ulimit -n %lld) or ask for less",
