@@ -72,6 +72,8 @@ static int status_error(const struct probe_target *t, const char *path,
         advice = "; give the key with --api-key or OPENAI_API_KEY";
     else if (r->status == 404)
         advice = "; check --model, --backend and --endpoint";
+    else if (strcmp(path, "/v1/models") == 0)
+        advice = "; give --model to do without";
     return err_set(e, ERR_HTTP, "the server at %s answered HTTP %d to %s: %s%s", where, r->status,
                    path, words[0] ? words : "(no message)", advice);
 }

@@ -453,6 +453,26 @@ def stream_without_done(reply, script, after=3):
     reply.finish()
 
 
+@fault("reason-without-done")
+def reason_without_done(reply, script):
+    """A finish reason and usage, then the body ends as it should: no [DONE], as transformers serves."""
+    n = script.request.asked
+    reply.start()
+    for i in range(n):
+        reply.event(script.text(word(i)))
+    reply.event({**script.last(), "usage": script.usage(n)})
+    reply.finish()
+
+
+@fault("done-without-reason")
+def done_without_reason(reply, script, after=3):
+    """Cut off after some tokens for another request's sake, as llama-cpp-python does: [DONE] and no finish reason."""
+    reply.start()
+    for i in range(after):
+        reply.event(script.text(word(i)))
+    reply.done()
+
+
 @fault("empty-choices")
 def empty_choices(reply, script):
     """Events with `choices: []` before, between and behind the tokens."""

@@ -128,10 +128,17 @@ def test_an_error_inside_a_200_stream_is_an_engine_error_in_the_servers_words(lo
 
 
 @pytest.mark.parametrize("how", ["stream-cut-at-close", "stream-cut-in-chunk", "stream-cut-between-chunks",
-                                 "stream-without-done"])
+                                 "stream-without-done", "done-without-reason"])
 def test_a_stream_cut_short_is_truncated_not_a_success(loadline, serve, how):
     server = serve(how, **MIXED)
     assert_mixed(loadline.run(server.url), server, "truncated")
+
+
+def test_a_server_that_never_sends_done_is_measured_by_its_finish_reasons(loadline, serve):
+    result = loadline.run(serve("reason-without-done").url)
+    assert result.outcomes == {"ok": 12}, result
+    assert {row["output_tokens"] for row in result.requests} == {8}
+    assert "without a terminator" in result.said
 
 
 def test_a_reset_in_the_stream_is_a_reset(loadline, serve):
