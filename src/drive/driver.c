@@ -164,17 +164,18 @@ static void count_end(struct driver *d, const struct request_record *r, uint32_t
     }
 }
 
-/* An offer that was never sent: over the cap, or still queued at a Ctrl-C. */
+/* An offer that was never sent: over the cap, or queued until its time was up or the run was over.
+ */
 static void record_unsent(struct driver *d, const struct offer *o, enum outcome outcome,
                           const char *why)
 {
     struct request_record r = blank_record(d, o);
-    struct prepared *q = prepare_take(d->phase->prepare, o->index);
+    struct prepared *q = prepare_take_unsent(d->phase->prepare, o->index);
     fill_asked(&r, q);
     r.sent_bytes = 0;
     r.outcome = outcome;
     r.error = slice_of(why);
-    r.end_ns = r.intended_ns;
+    r.end_ns = r.intended_ns + (outcome == OUTCOME_TIMEOUT ? d->phase->timeout_ns : 0);
     record_writer_put(d->phase->writer, &r);
     count_end(d, &r, 0);
     prepared_free(q);
@@ -255,18 +256,33 @@ static void start_offer(struct driver *d, const struct offer *o)
     exchange_start(d->exchanger, &s->x);
 }
 
+/* An offer from the queue or of a free user. One whose time was up while it queued is not sent: the
+ * server would only see it come and go. */
+static void take_refill(struct driver *d, const struct offer *o)
+{
+    struct drive_phase *phase = d->phase;
+    int64_t now_ns = clock_mono_ns();
+    if (o->cancelled) {
+        bool stopped = atomic_load_explicit(&phase->stopping, memory_order_relaxed);
+        record_unsent(d, o, OUTCOME_CANCELLED,
+                      stopped ? "still queued when the run was interrupted"
+                              : "still queued when all that is measured had ended");
+    } else if (now_ns - o->intended_ns >= phase->timeout_ns) {
+        record_unsent(d, o, OUTCOME_TIMEOUT, "its time was up while it waited for the cap");
+        policy_end(phase->policy, o, now_ns);
+    } else {
+        start_offer(d, o);
+    }
+}
+
 static void refill(struct driver *d)
 {
     struct offer o;
-    int starts = 0;
+    int taken = 0;
     d->refill = false;
     while (policy_refill(d->phase->policy, d->thread, clock_mono_ns(), &o)) {
-        if (o.cancelled) {
-            record_unsent(d, &o, OUTCOME_CANCELLED, "still queued when the run was interrupted");
-            continue;
-        }
-        start_offer(d, &o);
-        if (++starts % STARTS_PER_LOOK == 0)
+        take_refill(d, &o);
+        if (++taken % STARTS_PER_LOOK == 0)
             exchanger_run(d->exchanger, 0, -1);
     }
 }

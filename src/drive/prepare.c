@@ -142,7 +142,7 @@ void prepare_wait(struct prepare *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-struct prepared *prepare_take(struct prepare *p, uint64_t index)
+static struct prepared *take(struct prepare *p, uint64_t index, bool awaited)
 {
     pthread_mutex_lock(&p->lock);
     struct prepared **slot = &p->slots[index % p->window];
@@ -151,7 +151,7 @@ struct prepared *prepare_take(struct prepare *p, uint64_t index)
         *slot = NULL;
         p->bytes -= q->body.cap;
     } else {
-        p->underruns++;
+        p->underruns += awaited;
         if (p->floor <= index)
             p->floor = index + 1;
         if (p->next <=
@@ -161,6 +161,16 @@ struct prepared *prepare_take(struct prepare *p, uint64_t index)
     pthread_cond_signal(&p->room);
     pthread_mutex_unlock(&p->lock);
     return q ? q : prepare_one(&p->options, index);
+}
+
+struct prepared *prepare_take(struct prepare *p, uint64_t index)
+{
+    return take(p, index, true);
+}
+
+struct prepared *prepare_take_unsent(struct prepare *p, uint64_t index)
+{
+    return take(p, index, false);
 }
 
 uint64_t prepare_underruns(struct prepare *p)

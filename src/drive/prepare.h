@@ -42,6 +42,8 @@ void prepare_wait(struct prepare *p);
 
 /* The request `index`, now the caller's to release. Every index at most once; any thread. */
 struct prepared *prepare_take(struct prepare *p, uint64_t index);
+/* The same for one that will never be sent, so that nobody waits for it: no underrun. */
+struct prepared *prepare_take_unsent(struct prepare *p, uint64_t index);
 void prepared_free(struct prepared *q);
 
 uint64_t prepare_underruns(struct prepare *p);

@@ -88,6 +88,15 @@ def test_without_usage_events_are_counted_and_the_source_is_said(loadline, serve
     assert result.summary["tokens"]["output_source"] in ("events", "tokenizer")
 
 
+@pytest.mark.parametrize("keep", [(), ("--save-output",)])
+def test_without_usage_the_servers_tokenizer_counts_what_came(loadline, serve, keep):
+    result = loadline.run(serve("no-usage", per_event=4, tokenize=True).url, *keep)
+    assert {(row["events"], row["output_tokens"], row["output_source"]) for row in result.requests} == {(2, 8, "tokenizer")}
+    assert {row["output"] is not None for row in result.requests} == {bool(keep)}
+    assert result.summary["tokens"]["output_source"] == "tokenizer"
+    assert result.summary["tokens"]["output"] == 8 * len(result.requests)
+
+
 @pytest.mark.parametrize("n", [1, 5, 11])
 def test_the_output_length_is_what_came_not_what_was_asked(loadline, serve, n):
     result = loadline.run(serve("other-length", n=n).url)
@@ -295,6 +304,17 @@ def test_waiting_for_a_cap_is_part_of_latency(loadline, serve):
     assert ms(last, "intended_ns", "started_ns") >= 9 * 60 - 9 * 10
     latency = result.summary["latency"]
     assert latency["ttft_ms"]["max"] >= latency["ttft_service_ms"]["max"] + 300 or not latency["ttft_ms"]["n"]
+
+
+def test_a_request_whose_time_was_up_in_the_queue_is_not_sent(loadline, serve):
+    """All are due within a microsecond, one may be in flight, and the server is silent: all run out of time at once."""
+    server = serve("silent", load_only=True)
+    result = loadline.run(server.url, "--request-rate", "10000000", "--burstiness", "inf", "--max-concurrency", "1",
+                          "--warmup-requests", "0", "--timeout", "1s", "--preconnect", "5", n=5)
+    assert result.outcomes == {"timeout": 5}, result
+    assert server.faulted == 1
+    assert result.summary["requests"]["sent"] == 1
+    assert [row["end_ns"] - row["intended_ns"] >= 10**9 for row in result.requests] == 5 * [True]
 
 
 def test_over_the_cap_requests_are_dropped_when_asked(loadline, serve):

@@ -167,6 +167,22 @@ static void a_body_that_is_not_ready_is_made_by_who_asks_and_counted(void **stat
     prepare_stop(p);
 }
 
+static void what_will_not_be_sent_is_waited_for_by_nobody(void **state)
+{
+    struct prepare_options o = options(state, 0, 4);
+    struct prepare *p = prepare_start(&o);
+    prepare_wait(p);
+    for (uint64_t i = 0; i < 40; i++) {
+        struct prepared *q = prepare_take_unsent(p, i);
+        assert_int_equal(q->index, i);
+        prepared_free(q);
+    }
+    assert_int_equal(prepare_underruns(p), 0);
+    prepare_wait(p);
+    take_right(p, &o, 40);
+    prepare_stop(p);
+}
+
 static void taking_far_ahead_of_the_window_loses_nothing(void **state)
 {
     struct prepare_options o = options(state, 0, 4);
@@ -284,6 +300,7 @@ int main(void)
         PREPARE_TEST(no_more_are_made_than_there_will_be),
         PREPARE_TEST(bodies_in_the_window_may_be_taken_in_any_order),
         PREPARE_TEST(a_body_that_is_not_ready_is_made_by_who_asks_and_counted),
+        PREPARE_TEST(what_will_not_be_sent_is_waited_for_by_nobody),
         PREPARE_TEST(taking_far_ahead_of_the_window_loses_nothing),
         PREPARE_TEST(big_bodies_are_bounded_by_their_bytes),
         PREPARE_TEST(it_stops_at_once_however_full_it_is),
