@@ -122,6 +122,18 @@ void progress_show(struct progress *p, const struct drive_progress *now)
     fprintf(stderr, "%s\n", text);
 }
 
+void progress_count(struct progress *p, const char *what, uint64_t done, uint64_t total)
+{
+    int64_t t = clock_mono_ns();
+    int64_t every_ns = p->tty ? NS_PER_S / 10 : PLAIN_LINE_EVERY_NS;
+    if (p->quiet || t - p->last_line_ns < every_ns)
+        return;
+    p->last_line_ns = t;
+    fprintf(stderr, p->tty ? "\r%s: %llu of %llu\033[K" : "%s: %llu of %llu\n", what,
+            (unsigned long long)done, (unsigned long long)total);
+    p->shown = p->tty;
+}
+
 void progress_clear(struct progress *p)
 {
     if (p->shown)

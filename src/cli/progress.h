@@ -18,6 +18,7 @@ struct progress {
 
 void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double rate);
 void progress_show(struct progress *p, const struct drive_progress *now);
+void progress_count(struct progress *p, const char *what, uint64_t done, uint64_t total);
 void progress_clear(struct progress *p); /* takes the line away before other output */
 
 #endif

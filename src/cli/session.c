@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "cli/term.h"
 #include "drive/host.h"
+#include "drive/recount.h"
 #include "sim/spec.h"
 
 /* A question before the run waits so long at the most, however patient the run itself is. */
@@ -156,6 +157,13 @@ static int check_arrivals(struct session *s, struct err *e)
     return OK;
 }
 
+/* A server that reports no usage but has a tokenizer: the answers are counted when the load is
+ * over. */
+static bool counts_afterwards(const struct session *s)
+{
+    return !s->probed.usage && s->probed.tokenize_path;
+}
+
 /* The embedded engine knows what it simulates. */
 static void note_engine(struct session *s, const char *target)
 {
@@ -212,7 +220,7 @@ int session_open(struct session *s, const struct run_options *o, const char *tar
                                     .threads = (unsigned)o->threads,
                                     .preconnect = (unsigned)o->preconnect,
                                     .timeout_ns = o->timeout_ns,
-                                    .save_output = o->save_output};
+                                    .save_output = o->save_output || counts_afterwards(s)};
         rc = drive_open(&setup, s->plan.load.max_concurrency, &s->drive, e);
     }
     if (rc < 0)
@@ -319,6 +327,26 @@ static int reseed_workload(struct session *s, uint64_t seed, struct err *e)
     return s->plan.load.arrivals.at_ns ? check_arrivals(s, e) : OK;
 }
 
+static void on_count(void *context, uint64_t done, uint64_t total)
+{
+    struct session *s = context;
+    progress_count(&s->progress, "counting tokens of answers", done, total);
+}
+
+static int count_answers(struct session *s, int64_t run_id, struct err *e)
+{
+    struct recount c = {.run_file = s->run_file,
+                        .run_id = run_id,
+                        .counter = &s->counter,
+                        .keep_output = s->options->save_output,
+                        .progress = on_count,
+                        .context = s};
+    s->counter = (struct probe_counter){&s->ask, s->probed.model, s->probed.tokenize_path};
+    int rc = recount_tokens(&c, s->writer, e);
+    progress_clear(&s->progress);
+    return rc;
+}
+
 int session_run(struct session *s, int64_t ordinal, struct err *e)
 {
     struct buf host = {0};
@@ -347,6 +375,8 @@ int session_run(struct session *s, int64_t ordinal, struct err *e)
                   load.load.mode == LOAD_OPEN ? load.load.arrivals.rate : 0);
     rc = drive_run(s->drive, &load, s->writer, &observer, &run, e);
     progress_clear(&s->progress);
+    if (rc == OK && !run.interrupted && counts_afterwards(s))
+        rc = count_answers(s, run.id, e);
     if (rc == OK && run.interrupted)
         return err_set(e, ERR_INTERRUPTED, "interrupted");
     return rc;

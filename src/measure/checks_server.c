@@ -34,8 +34,8 @@ static void check_tokens(struct summary *s)
 {
     bool told = s->output_source == TOKENS_USAGE || s->output_source == TOKENS_CONTINUOUS;
     check_put(s, "token-source", SEVERITY_NOTE, check_when(!told), "the server's usage",
-              "Token counts are not the server's own. Turn on usage in streams at the server "
-              "(stream_options include_usage), or give a tokenizer.",
+              "Token counts are not the server's own word. Turn on usage in streams at the server "
+              "(stream_options include_usage).",
               "%s", token_source_name(s->output_source));
     if (isnan(s->tokens_per_event)) {
         check_put(s, "tokens-per-event", SEVERITY_NOTE, CHECK_SKIPPED, "1", "", "no token events");

@@ -133,6 +133,12 @@ static int prepare_all(struct store *st)
         buf_puts(&sql, "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
         rc = prepare(st, STORE_SET_META, &sql);
     }
+    if (rc == SQLITE_OK) {
+        buf_puts(&sql, "UPDATE request SET output_tokens = ?4, output_source = ?5, "
+                       "output = CASE WHEN ?6 THEN output ELSE '' END "
+                       "WHERE run_id = ?1 AND phase = ?2 AND idx = ?3");
+        rc = prepare(st, STORE_RECOUNT, &sql);
+    }
     buf_release(&sql);
     return rc;
 }
@@ -200,6 +206,19 @@ int store_end_run(struct store *st, const struct run_record *run)
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(s, (int)schema_run_end.count + 1, run->id);
     return rc == SQLITE_OK ? run_once(s) : rc;
+}
+
+int store_recount(struct store *st, int64_t run_id, const struct request_record *r,
+                  bool keep_output)
+{
+    sqlite3_stmt *s = st->statements[STORE_RECOUNT];
+    sqlite3_bind_int64(s, 1, run_id);
+    sqlite3_bind_int(s, 2, r->phase);
+    sqlite3_bind_int64(s, 3, (int64_t)r->index);
+    sqlite3_bind_int64(s, 4, r->output_tokens);
+    sqlite3_bind_text(s, 5, token_source_name(r->output_source), -1, SQLITE_STATIC);
+    sqlite3_bind_int(s, 6, keep_output);
+    return run_once(s);
 }
 
 int store_set_meta(struct store *st, const char *key, const char *value)

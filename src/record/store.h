@@ -16,6 +16,7 @@ enum store_statement {
     STORE_ADD_SAMPLE,
     STORE_ADD_FINDING,
     STORE_SET_META,
+    STORE_RECOUNT,
     STORE_STATEMENT_COUNT,
 };
 
@@ -31,6 +32,7 @@ void store_release(struct store *st); /* closes db too */
 
 int store_add_run(struct store *st, const struct run_record *run, int64_t *id);
 int store_end_run(struct store *st, const struct run_record *run);
+int store_recount(struct store *st, int64_t run_id, const struct request_record *r, bool keep_output);
 int store_set_meta(struct store *st, const char *key, const char *value);
 
 /* The items, oldest first, in one transaction: all of them or none are in the file. After a failure SQLite still

@@ -277,6 +277,19 @@ int record_writer_meta(struct record_writer *w, const char *key, const char *val
     return failed_with(w, e);
 }
 
+int record_writer_recount(struct record_writer *w, const struct request_record *r, bool keep_output,
+                          struct err *e)
+{
+    pthread_mutex_lock(&w->store_lock);
+    if (drain(w) == OK) {
+        int rc = store_recount(&w->store, current_run(w), r, keep_output);
+        if (rc != SQLITE_OK)
+            fail(w, "storing a count of tokens", rc);
+    }
+    pthread_mutex_unlock(&w->store_lock);
+    return failed_with(w, e);
+}
+
 int record_writer_finish(struct record_writer *w, const struct run_record *run, struct err *e)
 {
     pthread_mutex_lock(&w->store_lock);

@@ -30,6 +30,11 @@ void record_writer_finding(struct record_writer *w, const struct finding_record 
 /* A fact about the whole file (its table meta), replacing what the key held. Blocking. */
 int record_writer_meta(struct record_writer *w, const char *key, const char *value, struct err *e);
 
+/* Puts output_tokens and output_source of r (named by phase and index) in place of what the current run's row
+ * holds; the text of the answer goes unless keep_output. Blocking, after everything queued. */
+int record_writer_recount(struct record_writer *w, const struct request_record *r, bool keep_output,
+                          struct err *e);
+
 /* Waits until all that was queued is in the file, then stores the fields of `run` known at the end. */
 int record_writer_finish(struct record_writer *w, const struct run_record *run, struct err *e);
 

@@ -668,11 +668,11 @@ def slow_head(reply, script, pause=0.001):
 
 
 @fault("no-usage")
-def no_usage(reply, script):
+def no_usage(reply, script, per_event=1):
     """Never tells any usage, asked or not."""
     script.tell(False)
     reply.start()
-    speak(reply, script)
+    speak(reply, script, per_event=per_event)
     reply.done()
 
 
