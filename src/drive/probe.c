@@ -68,6 +68,9 @@ static int status_error(const struct probe_target *t, const char *path,
         snprintf(words, sizeof words, "an HTML page; is this the API's address?");
     else
         api_error_text(buf_slice(&r->body), words, sizeof words);
+    size_t n = strlen(words);
+    if (n > 0 && words[n - 1] == '.')
+        words[n - 1] = '\0'; /* our sentence goes on */
     if (r->status == 401 || r->status == 403)
         advice = "; give the key with --api-key or OPENAI_API_KEY";
     else if (r->status == 404)

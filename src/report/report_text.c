@@ -180,7 +180,6 @@ static void put_requests(struct layout *l, const struct summary *s)
 }
 
 static const char *const source_words[] = {
-    [TOKENS_NONE] = "nobody",
     [TOKENS_USAGE] = "the server's usage",
     [TOKENS_CONTINUOUS] = "the server's continuous usage",
     [TOKENS_TOKENIZER] = "a tokenizer",
@@ -194,9 +193,10 @@ static void tokens_part(struct parts *p, const char *what, double asked, double 
         part(p, "%s unknown", what);
     else if (isnan(asked))
         part(p, "%s %s got", what, layout_rate(got, g));
+    else if (isnan(got))
+        part(p, "%s %s asked, got unknown", what, layout_rate(asked, a));
     else
-        part(p, "%s %s asked, %s got", what, layout_rate(asked, a),
-             isnan(got) ? "unknown" : layout_rate(got, g));
+        part(p, "%s %s asked, %s got", what, layout_rate(asked, a), layout_rate(got, g));
 }
 
 static void put_tokens(struct layout *l, const struct summary *s)
@@ -205,7 +205,8 @@ static void put_tokens(struct layout *l, const struct summary *s)
     char share[LAYOUT_NUMBER];
     tokens_part(&p, "input", s->asked_input_mean, s->got_input_mean);
     tokens_part(&p, "output", s->asked_output_mean, s->got_output_mean);
-    part(&p, "counted by %s", source_words[s->output_source]);
+    if (s->output_source != TOKENS_NONE)
+        part(&p, "counted by %s", source_words[s->output_source]);
     if (!isnan(s->tokens_per_event))
         part(&p, "%.2f tokens/event", s->tokens_per_event);
     layout_field(l, 0, "Tokens", "%s", p.text);
@@ -307,9 +308,11 @@ static void put_check(struct layout *l, const struct check *c)
         layout_field(l, 2, "", "%s", c->advice);
 }
 
-static bool shows(const struct check *c, const struct report_style *style)
+/* Where nothing was completed, only what made it so is worth reading. */
+static bool shows(const struct summary *s, const struct check *c, const struct report_style *style)
 {
-    return c->status == CHECK_FAIL || style->all_checks;
+    bool counts = s->completed > 0 || c->severity == SEVERITY_INVALID;
+    return (c->status == CHECK_FAIL && counts) || style->all_checks;
 }
 
 /* Gravest first. */
@@ -317,13 +320,14 @@ static void put_checks(struct layout *l, const struct summary *s, const struct r
 {
     bool any = false;
     for (size_t i = 0; i < s->check_count; i++)
-        any = any || shows(&s->checks[i], style);
+        any = any || shows(s, &s->checks[i], style);
     if (!any)
         return;
     layout_heading(l, style->all_checks ? "Checks" : "What to know");
     for (int severity = SEVERITY_INVALID; severity >= SEVERITY_NOTE; severity--)
         for (size_t i = 0; i < s->check_count; i++)
-            if (s->checks[i].status == CHECK_FAIL && (int)s->checks[i].severity == severity)
+            if (s->checks[i].status == CHECK_FAIL && (int)s->checks[i].severity == severity &&
+                shows(s, &s->checks[i], style))
                 put_check(l, &s->checks[i]);
     for (size_t i = 0; i < s->check_count; i++)
         if (s->checks[i].status != CHECK_FAIL && style->all_checks)
