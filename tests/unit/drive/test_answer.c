@@ -123,7 +123,7 @@ static void assert_says(struct slice s, const char *part)
 static struct gap gap_of(const struct request_record *r, uint32_t i)
 {
     struct slice in = r->gaps;
-    struct gap g, wanted = {-1, 0, 0};
+    struct gap g = {0}, wanted = {-1, 0, 0};
     uint32_t n = 0;
     for (; in.n > 0; n++) {
         assert_int_equal(gaps_take(&in, &g), OK);
