@@ -105,18 +105,38 @@ static void check_errors(struct summary *s)
               "%" PRIu64 " completed", s->completed);
 }
 
-static void check_dropped(struct summary *s)
+static double share_of_offered(const struct summary *s, uint64_t n)
 {
+    return s->offered > 0 ? (double)n / (double)s->offered : 0;
+}
+
+/* What we had no descriptor for is load that was asked for and not offered, whatever the mode. */
+static void check_descriptors(struct summary *s, uint64_t without)
+{
+    double share = share_of_offered(s, without);
+    enum severity severity = share > rate_off_invalid       ? SEVERITY_INVALID
+                             : share > rate_off_provisional ? SEVERITY_PROVISIONAL
+                                                            : SEVERITY_NOTE;
+    check_put(s, "descriptors", severity, check_when(without > 0),
+              "none; 1 % provisional, 5 % invalid",
+              "The client had no file descriptor left for these requests, so the server saw less "
+              "load than was asked for. Raise ulimit -n, or ask for less at once.",
+              "%" PRIu64 " dropped for want of one (%.3g %% of offered)", without, 100 * share);
+}
+
+static void check_dropped(struct summary *s, uint64_t without_descriptor)
+{
+    check_descriptors(s, without_descriptor);
     if (!mode_is(s, "open"))
         return;
-    double share = s->offered > 0 ? (double)s->dropped / (double)s->offered : 0;
-    check_put(s, "dropped", SEVERITY_NOTE, check_when(s->dropped > 0), "none",
+    uint64_t dropped = s->dropped - without_descriptor;
+    check_put(s, "dropped", SEVERITY_NOTE, check_when(dropped > 0), "none",
               "Dropped requests miss every SLO and goodput bound and are in no latency. Raise "
               "--max-concurrency, or use --on-cap queue to see what waiting costs.",
-              "%" PRIu64 " (%.3g %% of offered)", s->dropped, 100 * share);
+              "%" PRIu64 " (%.3g %% of offered)", dropped, 100 * share_of_offered(s, dropped));
     if (s->run.max_concurrency <= 0)
         return;
-    double waited = s->offered > 0 ? (double)s->cap_waited / (double)s->offered : 0;
+    double waited = share_of_offered(s, s->cap_waited);
     check_put(s, "cap-queued", SEVERITY_NOTE, check_when(s->cap_waited > 0), "none",
               "The cap held requests back; their latency counts from their intended time. Raise "
               "--max-concurrency to let the server do the queueing.",
@@ -276,7 +296,7 @@ void checks_of_run(struct summary *s, const struct evidence *v)
     check_outcomes(s, v);
     check_interrupted(s);
     check_errors(s);
-    check_dropped(s);
+    check_dropped(s, v->set->no_descriptor);
     check_rate(s, v);
     check_window(s, v);
     check_sample_size(s, v);

@@ -133,10 +133,12 @@ static void count_measured(struct sample_set *set, const struct request_record *
         count_completed(set, q, s);
         return;
     }
-    if (q->outcome == OUTCOME_DROPPED)
+    if (q->outcome == OUTCOME_DROPPED) {
         set->dropped++;
-    else
+        set->no_descriptor += q->started_ns != RECORD_NONE; /* a cap drops before the start */
+    } else {
         set->failed++;
+    }
     if (set->first_error[0] == '\0' && q->error.n > 0) {
         int n = (int)(q->error.n < sizeof set->first_error ? q->error.n : sizeof set->first_error);
         snprintf(set->first_error, sizeof set->first_error, "%.*s", n, q->error.p);

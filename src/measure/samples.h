@@ -32,6 +32,7 @@ struct sample_set {
     uint64_t offered, sent, completed, failed, dropped, resends, repeated;
     uint64_t outcomes[OUTCOME_COUNT];
     uint64_t unended;                        /* rows without an end */
+    uint64_t no_descriptor;                  /* of the dropped: started, and no descriptor was left for them */
     uint64_t prompt_tokens, output_tokens;   /* of completed requests */
     uint64_t cached_tokens, cached_prompt_tokens, cached_known; /* where the server told */
     uint64_t event_tokens, events_with_tokens; /* for tokens per event */

@@ -72,6 +72,30 @@ static void one_dropped(struct fixture *f)
     fixture_fail(&f->list[500], OUTCOME_DROPPED, "");
 }
 
+static void without_descriptor(struct fixture *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fixture_fail(&f->list[i], OUTCOME_DROPPED, "no file descriptor was left");
+        f->list[i].started_ns = f->list[i].intended_ns + 1000;
+    }
+}
+
+static void one_without_descriptor(struct fixture *f)
+{
+    without_descriptor(f, 1);
+}
+
+static void twenty_without_descriptor(struct fixture *f)
+{
+    without_descriptor(f, 20);
+}
+
+static void most_of_a_burst_without_descriptor(struct fixture *f)
+{
+    f->run.mode = "offline";
+    without_descriptor(f, 700);
+}
+
 static void capped(struct fixture *f) /* three are in flight when the fourth comes */
 {
     f->run.max_concurrency = 2;
@@ -306,6 +330,9 @@ static const struct single singles[] = {
     {"errors", two_hundred_errors, SEVERITY_INVALID},
     {"completed", nothing_but_errors, SEVERITY_INVALID},
     {"dropped", one_dropped, SEVERITY_NOTE},
+    {"descriptors", one_without_descriptor, SEVERITY_NOTE},
+    {"descriptors", twenty_without_descriptor, SEVERITY_PROVISIONAL},
+    {"descriptors", most_of_a_burst_without_descriptor, SEVERITY_INVALID},
     {"cap-queued", capped, SEVERITY_NOTE},
     {"achieved-rate", starts_three_percent_slow, SEVERITY_PROVISIONAL},
     {"achieved-rate", starts_ten_percent_slow, SEVERITY_INVALID},
