@@ -74,6 +74,9 @@ size_t json_offset(const struct json *j);
  * A lone surrogate becomes U+FFFD, invalid UTF-8 is passed through. ERR_TOO_BIG from the buffer. */
 int json_unescape(struct slice raw, struct buf *out);
 
+/* Whether the bytes are well-formed UTF-8; if not, *at is where the first ill-formed sequence begins. */
+bool json_is_utf8(struct slice text, size_t *at);
+
 /* Writers: append to out. Strings are quoted and escaped; invalid UTF-8 becomes U+FFFD. */
 int json_put_string(struct buf *out, struct slice text);
 int json_put_int(struct buf *out, int64_t v);

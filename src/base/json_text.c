@@ -149,6 +149,21 @@ static size_t utf8_length(const unsigned char *p, size_t n, size_t *bad)
     return want;
 }
 
+bool json_is_utf8(struct slice text, size_t *at)
+{
+    const unsigned char *p = (const unsigned char *)text.p;
+    size_t bad;
+    for (size_t i = 0; i < text.n;) {
+        size_t used = utf8_length(p + i, text.n - i, &bad);
+        if (used == 0) {
+            *at = i;
+            return false;
+        }
+        i += used;
+    }
+    return true;
+}
+
 static int put_escaped(struct buf *out, unsigned char c)
 {
     static const char names[0x20] = {

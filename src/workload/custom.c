@@ -304,7 +304,11 @@ int custom_parse(struct slice text, const char *name, bool chat, struct items *o
         if (line.n == 0)
             continue;
         struct fields f;
+        size_t bad;
         int rc = read_line(line, &at, &f, e);
+        if (rc == OK && !json_is_utf8(line, &bad))
+            rc = COMPLAIN(e, &at, "column %zu is not UTF-8 text (convert the file, see iconv)",
+                          bad + 1);
         if (rc == OK)
             rc = add_item(&f, &at, chat, out, e);
         if (rc == OK)

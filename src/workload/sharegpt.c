@@ -102,6 +102,11 @@ static int scan(struct slice text, const char *name, struct candidates *c, struc
 {
     struct json j = json_of(text);
     enum json_type type = json_peek(&j);
+    size_t bad;
+    if (type == JSON_ARRAY && !json_is_utf8(text, &bad))
+        return err_set(e, ERR_INPUT,
+                       "%s:%zu: byte %zu is not UTF-8 text (convert the file, see iconv)", name,
+                       line_of(text, bad), bad);
     if (type == JSON_OBJECT)
         return err_set(
             e, ERR_INPUT,

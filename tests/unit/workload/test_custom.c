@@ -110,6 +110,8 @@ static void every_bad_line_is_named_with_what_to_write_instead(void **state)
     } cases[] = {
         {"{\"prompt\": \"a\"}\nhello\n", false, "f.jsonl:2: ", "not a JSON object"},
         {"[1]\n", false, "f.jsonl:1: ", "not a JSON object"},
+        {"{\"prompt\": \"\xc3\xbc\"}\n{\"prompt\": \"\xfc\"}\n", false,
+         "f.jsonl:2: ", "column 13 is not UTF-8"},
         {"\n\n{\"prompt\": \"a\"", false, "f.jsonl:3: ", "not a JSON object"},
         {"{\"prompt\": \"a\"} x", false, "f.jsonl:1: ", "not a JSON object"},
         {"{\"prompt\": \"a\", \"x\": tru}", false, "f.jsonl:1: ", "not a JSON object"},

@@ -206,6 +206,8 @@ static void files_that_are_not_sharegpt_are_explained(void **state)
         {"{\"prompt\": \"x\"}\n", "--dataset-name custom"},
         {"\x1f\x8b\x08junk", "not JSON"},
         {"[]", "is empty"},
+        {"[{\"conversations\":[\n{\"value\":\"\xfc\"},{\"value\":\"b\"}]}]",
+         "s.json:2: byte 30 is not"},
         {"[{\"prompt\": \"x\"}]", "none of its 1 entry"},
         {"[{\"conversations\":[\n{\"value\":\"a\"},\n{\"value\":\"b\"}]},\n{\"conv",
          "s.json:4: broken JSON"},
