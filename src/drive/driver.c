@@ -384,6 +384,9 @@ static void check_over(struct driver *d)
 static void clear_wake(struct driver *d)
 {
     uint64_t count;
+    if (!atomic_load_explicit(&d->woken, memory_order_acquire))
+        return; /* the common case costs no system call */
+    atomic_store_explicit(&d->woken, false, memory_order_relaxed);
     if (read(d->wake_fd, &count, sizeof count) < 0)
         return; /* nobody called */
 }
@@ -504,7 +507,10 @@ void driver_join(struct driver *d)
 void drive_phase_wake(struct drive_phase *phase)
 {
     uint64_t one = 1;
-    for (unsigned i = 0; i < phase->driver_count; i++)
-        if (write(phase->drivers[i].wake_fd, &one, sizeof one) < 0)
+    for (unsigned i = 0; i < phase->driver_count; i++) {
+        struct driver *d = &phase->drivers[i];
+        if (write(d->wake_fd, &one, sizeof one) < 0)
             continue; /* the counter is full: it is awake already */
+        atomic_store_explicit(&d->woken, true, memory_order_release); /* after: never set in vain */
+    }
 }

@@ -48,7 +48,8 @@ struct driver {
     struct exchanger *exchanger; /* kept from phase to phase: connections stay open */
     struct drive_phase *phase;
     struct driver_live live;
-    int wake_fd;               /* eventfd */
+    int wake_fd;               /* eventfd; set woken after writing to it */
+    _Atomic bool woken;
     pthread_t id;
 
     struct stream *free_streams; /* pool */
