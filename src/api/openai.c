@@ -284,7 +284,7 @@ static void count_tokens(struct api_stream *s, const struct choice *c, struct de
 {
     bool has_answer = out->text.n > 0 || c->other;
     bool has_text = has_answer || out->reasoning.n > 0;
-    out->answer = has_answer || out->reasoning.n == 0;
+    out->answer = has_answer;
     if (!c->present)
         return;
     if (!s->decided) {

@@ -46,7 +46,8 @@ struct api_options {
 /* What one event of the answer brought. Slices are views into the event (text still JSON-escaped). */
 struct delta {
     bool token;               /* a token event: it carries generated tokens (docs/metrics.md) */
-    bool answer;              /* … and not only reasoning (read it with `token`) */
+    bool answer;              /* … some of the answer itself; neither reasoning alone nor without any text, which
+                                 may belong to either */
     bool done;                /* the stream's terminator */
     uint64_t tokens;          /* tokens it carries; 1 where the server does not count */
     int64_t prompt_tokens, output_tokens, cached_tokens, reasoning_tokens; /* totals so far; −1 not told */

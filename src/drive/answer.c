@@ -184,6 +184,7 @@ static int take_token(struct answer *a, const struct delta *d, const struct stam
         a->first_token_ns = at_ns;
     if (a->first_answer_ns == 0 && d->answer)
         a->first_answer_ns = at_ns;
+    a->reasoned |= d->reasoning.n > 0;
     a->newest.held = true;
     a->newest.censored = false;
     a->newest.read_id = stamp->read_id;
@@ -371,7 +372,8 @@ static void fill_tokens(const struct answer *a, int64_t origin_ns, struct reques
 {
     r->http_status = a->status;
     r->first_token_ns = relative(a->first_token_ns, origin_ns);
-    r->first_answer_ns = relative(a->first_answer_ns, origin_ns);
+    /* Without reasoning all is answer, also a first token that has no text. */
+    r->first_answer_ns = a->reasoned ? relative(a->first_answer_ns, origin_ns) : r->first_token_ns;
     r->last_token_ns = relative(a->last_token_ns, origin_ns);
     r->events = a->events;
     r->censored = a->censored;

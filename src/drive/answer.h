@@ -54,6 +54,7 @@ struct answer {
     int64_t prompt_tokens, output_tokens, cached_tokens, reasoning_tokens; /* −1 not told */
     uint64_t counted;   /* tokens by events */
     bool done, usage_final, protocol_error;
+    bool reasoned;      /* some reasoning came */
     uint64_t hash, text_bytes;
     struct buf text;    /* with save_output */
     struct buf error;   /* sentence */

@@ -537,6 +537,29 @@ static void the_first_answer_comes_after_the_reasoning(void **state)
     assert_int_equal(r->events, 3);
 }
 
+static void a_token_without_text_before_the_reasoning_is_no_answer(void **state)
+{
+    struct feed *f = *state;
+    begin(f);
+    read_at(f, 100 * MS, COUNTED("", 1)); /* the token that opens the reasoning */
+    read_at(f, 150 * MS, THOUGHT("hm"));
+    read_at(f, 200 * MS, TOKEN("so"));
+    read_at(f, 250 * MS, FINISH DONE);
+    const struct request_record *r = complete(f);
+    assert_int_equal(r->first_token_ns, 100 * MS - ORIGIN_NS);
+    assert_int_equal(r->first_answer_ns, 200 * MS - ORIGIN_NS);
+}
+
+static void without_reasoning_a_first_token_without_text_begins_the_answer(void **state)
+{
+    struct feed *f = *state;
+    begin(f);
+    read_at(f, 100 * MS, COUNTED("", 1));
+    read_at(f, 150 * MS, COUNTED("so", 2));
+    read_at(f, 250 * MS, FINISH DONE);
+    assert_int_equal(complete(f)->first_answer_ns, 100 * MS - ORIGIN_NS);
+}
+
 static void reasoning_alone_has_no_first_answer(void **state)
 {
     struct feed *f = *state;
@@ -919,6 +942,8 @@ int main(void)
         ANSWER_TEST(a_total_behind_continuous_usage_that_differs_is_usage),
         ANSWER_TEST(without_usage_events_are_counted),
         ANSWER_TEST(the_first_answer_comes_after_the_reasoning),
+        ANSWER_TEST(a_token_without_text_before_the_reasoning_is_no_answer),
+        ANSWER_TEST(without_reasoning_a_first_token_without_text_begins_the_answer),
         ANSWER_TEST(reasoning_alone_has_no_first_answer),
         ANSWER_TEST(no_token_gives_no_times),
         ANSWER_TEST(nothing_of_one_answer_is_left_for_the_next),
