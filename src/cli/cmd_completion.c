@@ -14,7 +14,7 @@ static void put_choices(const char *choices)
 
 static void bash_values(const struct option *o)
 {
-    if (o->type == OPTION_CHOICE) {
+    if (o->choices) {
         printf("        --%s) COMPREPLY=($(compgen -W \"", o->name);
         put_choices(o->choices);
         printf("\" -- \"$cur\")); return;;\n");
@@ -51,6 +51,10 @@ static void bash(void)
         if (c->options)
             bash_command(c);
     printf("    completion) COMPREPLY=($(compgen -W \"bash zsh\" -- \"$cur\"));;\n"
+           "    help) COMPREPLY=($(compgen -W \"");
+    for (const struct command *c = COMMANDS; c->name; c++)
+        printf("%s ", c->name);
+    printf("targets load result\" -- \"$cur\"));;\n"
            "    esac\n}\ncomplete -F _loadline loadline\n");
 }
 
@@ -74,7 +78,7 @@ static void zsh_option(const struct option *o)
     printf(" \\\n        '%s--%s[", o->type == OPTION_LIST ? "*" : "", o->name);
     zsh_text(o->help);
     printf("]");
-    if (o->type == OPTION_CHOICE) {
+    if (o->choices) {
         printf(":value:(");
         put_choices(o->choices);
         printf(")");
@@ -105,7 +109,10 @@ static void zsh(void)
             zsh_option(&c->options[i]);
         printf(" \\\n        '*:operand:_files';;\n");
     }
-    printf("    completion) _values shell bash zsh;;\n    esac\n}\n"
+    printf("    completion) _values shell bash zsh;;\n    help) _values topic");
+    for (const struct command *c = COMMANDS; c->name; c++)
+        printf(" %s", c->name);
+    printf(" targets load result;;\n    esac\n}\n"
            "if [ \"$funcstack[1]\" = _loadline ]; then\n    _loadline \"$@\"\nelse\n"
            "    compdef _loadline loadline\nfi\n");
 }

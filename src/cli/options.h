@@ -38,7 +38,7 @@ struct option {
     const char *help;
     size_t offset;       /* of its field in the options' struct */
     double low, high;
-    const char *choices; /* OPTION_CHOICE: "a|b|c" */
+    const char *choices; /* "a|b|c": all that an OPTION_CHOICE takes; of another type, what completion offers */
     bool secret;         /* its value is never written anywhere */
 };
 

@@ -58,7 +58,10 @@ const struct option RUN_OPTIONS[] = {
     {OPTION_TEXT, "dataset-name", 0, "NAME",
      "lengths by profile: chat (default), code_generation, long_context_qa, summarization, "
      "translation, generation, reasoning; or random, sharegpt, custom",
-     AT(dataset_name), 0, 0, NULL, false},
+     AT(dataset_name), 0, 0,
+     "chat|code_generation|long_context_qa|summarization|translation|generation|reasoning|random|"
+     "sharegpt|custom",
+     false},
     {OPTION_PATH, "dataset-path", 0, "FILE",
      "sharegpt: the ShareGPT JSON file; custom: JSONL with prompt or messages, optional "
      "output_tokens and at_ms",

@@ -239,9 +239,9 @@ static enum drive_command on_tick(void *context, const struct drive_progress *p)
         s->interrupts++;
         progress_clear(&s->progress);
         if (s->interrupts == 1)
-            term_say("stopping: no more requests, %llu in flight are waited for (Ctrl-C again to "
-                     "cut them off)",
-                     (unsigned long long)p->in_flight);
+            term_say(
+                "stopping: nothing more is sent; %llu in flight may end (Ctrl-C again: cut off)",
+                (unsigned long long)p->in_flight);
     }
     progress_show(&s->progress, p);
     if (record_writer_error(s->writer, &e))

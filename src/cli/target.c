@@ -16,7 +16,7 @@ int target_check(const char *text, struct err *e)
     struct url url;
     if (is_sim(text))
         return spec_parse(slice_of(text + 4), &config, e);
-    if (!strstr(text, "://") && strncmp(text, "unix:", 5) != 0)
+    if (!strstr(text, "://") && strncmp(text, "unix:", 5) != 0 && !strchr(text, '@'))
         return err_set(
             e, ERR_USAGE,
             "the target \"%s\" is not a URL; write http://%s, https://…, unix:/path.sock "

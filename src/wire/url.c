@@ -13,10 +13,17 @@ enum {
 
 #define FORMS "write http://host:port, https://host or unix:/path.sock"
 
+/* A password that someone wrote before the host is not repeated: messages end in logs. */
 static int refuse(struct err *e, struct slice text, const char *why)
 {
+    size_t from = 0;
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] == '@')
+            from = i + 1;
+    text = slice_make(text.p + from, text.n - from);
     int n = text.n < SHOWN_BYTES ? (int)text.n : SHOWN_BYTES;
-    return err_set(e, ERR_USAGE, "'%.*s': %s; " FORMS, n, n ? text.p : "", why);
+    return err_set(e, ERR_USAGE, "'%s%.*s': %s; " FORMS, from > 0 ? "…@" : "", n, n ? text.p : "",
+                   why);
 }
 
 static bool is_alnum(char c)

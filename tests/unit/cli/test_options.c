@@ -360,7 +360,8 @@ static void the_commands_tables_are_sound(void **state)
                 continue;
             assert_true(o->help && o->help[0]);
             assert_int_equal(o->type == OPTION_FLAG, o->argument == NULL);
-            assert_int_equal(o->type == OPTION_CHOICE, o->choices != NULL);
+            assert_true(o->choices ? o->type == OPTION_CHOICE || o->type == OPTION_TEXT
+                                   : o->type != OPTION_CHOICE);
             if (o->type == OPTION_COUNT || o->type == OPTION_NUMBER)
                 assert_true(o->low < o->high);
             for (size_t k = 0; k < i; k++) {

@@ -118,6 +118,19 @@ static void texts_that_are_no_url_are_refused_and_the_form_is_shown(void **state
     assert_int_equal(url_parse(slice_make(NULL, 0), &u, NULL), ERR_USAGE);
 }
 
+static void a_password_in_a_url_is_not_repeated(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"http://user:hush@h/", "http://user:hu@sh@h/", "user:hush@h"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct url u;
+        struct err e = {0};
+        assert_int_equal(url_parse(slice_of(bad[i]), &u, &e), ERR_USAGE);
+        assert_null(strstr(e.text, "user:"));
+        assert_null(strstr(e.text, "hu"));
+    }
+}
+
 static void assert_length_limit(const char *before, const char *after, size_t longest)
 {
     char text[2000];
@@ -154,6 +167,7 @@ static void refused_user_info_is_told_where_it_belongs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_password_in_a_url_is_not_repeated),
         cmocka_unit_test(http_urls_name_host_port_and_path),
         cmocka_unit_test(a_query_is_part_of_the_path),
         cmocka_unit_test(ipv6_hosts_stand_in_brackets_and_are_stored_without),
