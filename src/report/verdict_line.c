@@ -55,9 +55,10 @@ static void reason(const struct summary *s, char *out, size_t n)
     }
     bool invalid = s->verdict == VERDICT_INVALID;
     if (invalid && s->offered == 0) {
-        bool stopped = s->run.interrupted || !s->run.finished;
         snprintf(out, n, "nothing was measured%s",
-                 stopped ? ": the run was stopped before its load began" : "");
+                 !s->run.finished     ? ": the record breaks off before any request of the load"
+                 : s->run.interrupted ? ": the run was stopped before its load began"
+                                      : "");
         return;
     }
     c = first_failed(s, invalid ? SEVERITY_INVALID : SEVERITY_PROVISIONAL, &count);
