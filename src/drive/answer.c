@@ -421,7 +421,7 @@ bool answer_finish(struct answer *a, enum answer_transport transport, int64_t en
     bool told = a->finish_reason.n > 0;
     if (a->options.ending == API_ENDS_WITHOUT_DONE && transport == TRANSPORT_COMPLETE && told)
         a->done = true;
-    if (a->form == ANSWER_ERROR && transport != TRANSPORT_BROKEN)
+    if (a->form == ANSWER_ERROR)
         error_sentence(a);
     fill_tokens(a, origin_ns, r);
     r->error = buf_slice(&a->error);
@@ -436,11 +436,13 @@ bool answer_finish(struct answer *a, enum answer_transport transport, int64_t en
         r->error = buf_slice(&a->error);
     } else if (a->done) {
         r->outcome = OUTCOME_OK;
+        if (transport == TRANSPORT_BROKEN) /* nobody ended the response: the answer did */
+            r->end_ns = r->last_token_ns != RECORD_NONE ? r->last_token_ns : r->end_ns;
         return true;
+    } else if (a->form == ANSWER_ERROR) { /* its status says enough, even if its body never ends */
+        r->outcome = OUTCOME_HTTP_ERROR;
     } else if (transport == TRANSPORT_BROKEN) {
         return false;
-    } else if (a->form == ANSWER_ERROR) {
-        r->outcome = OUTCOME_HTTP_ERROR;
     } else {
         r->outcome = OUTCOME_TRUNCATED;
         buf_puts(&a->error, transport == TRANSPORT_CUT

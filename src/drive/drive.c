@@ -22,14 +22,15 @@ enum {
     SPARE_DESCRIPTORS = 64, /* files, timers, pollers and side questions */
     WARMUP_CONCURRENCY = 16,
     MIN_WINDOW = 256,        /* bodies ahead at the least */
-    HOPELESS_FAILURES = 500, /* so many failures and no success: the run is stopped */
+    HOPELESS_FAILURES = 500, /* so many failures since the last success … */
 };
+/* … and it so long ago, or never: the run is stopped. */
+#define HOPELESS_NS (10 * NS_PER_S)
 
 struct drive {
     struct drive_setup setup;
     struct route *route;
     struct driver *drivers;
-    bool warned_hopeless;
 };
 
 static int64_t descriptors_left(void)
@@ -120,6 +121,8 @@ struct watch { /* what the main thread remembers between ticks of a phase */
     uint64_t rate_events;
     double rate;
     struct hist *ttft;
+    uint64_t ok_seen, failed_then; /* at the last success that was noticed */
+    int64_t ok_at_ns;
     bool stopped, aborted, hopeless;
 };
 
@@ -194,6 +197,19 @@ static void obey(struct watch *w, enum drive_command command)
     drive_phase_wake(w->phase);
 }
 
+/* Nothing succeeds (any more): going on would only fill the file with failures. */
+static bool is_hopeless(struct watch *w, const struct drive_progress *p)
+{
+    int64_t now_ns = clock_mono_ns();
+    if (p->ok > w->ok_seen) {
+        w->ok_seen = p->ok;
+        w->failed_then = p->failed;
+        w->ok_at_ns = now_ns;
+    }
+    bool many = p->failed - w->failed_then >= HOPELESS_FAILURES;
+    return many && (p->ok == 0 || now_ns - w->ok_at_ns >= HOPELESS_NS);
+}
+
 /* Waits for the drivers' ends, ticking. */
 static void watch_phase(struct watch *w, unsigned drivers)
 {
@@ -210,7 +226,7 @@ static void watch_phase(struct watch *w, unsigned drivers)
         struct drive_progress p = look(w, clock_mono_ns());
         if (w->observer->tick)
             obey(w, w->observer->tick(w->observer->context, &p));
-        if (p.ok == 0 && p.failed >= HOPELESS_FAILURES && !w->stopped) {
+        if (is_hopeless(w, &p) && !w->stopped) {
             w->hopeless = true;
             obey(w, DRIVE_ABORT);
         }
@@ -383,6 +399,7 @@ int drive_run(struct drive *d, const struct drive_load *load, struct record_writ
     if (!warmup.stopped)
         probe_metrics(d->setup.target, w, run->drained_ns);
     if (warmup.hopeless || measured.hopeless)
-        say_finding(w, "hopeless", "invalid", "no request succeeded; the run was stopped early");
+        say_finding(w, "hopeless", "invalid",
+                    "nothing succeeded any more; the run was stopped early");
     return record_writer_finish(w, run, e);
 }

@@ -12,6 +12,10 @@
 /* Starts between two looks at the sockets when many requests are due at once. */
 enum { STARTS_PER_LOOK = 4 };
 
+/* The stream's terminator has come but not the end of the response: it is waited for so long, for
+ * the connection's sake, and then given up. The answer is complete. */
+#define END_OF_BODY_NS (250 * NS_PER_MS)
+
 struct stream {        /* one request in flight */
     struct exchange x; /* first: the exchange is the stream */
     struct driver *driver;
@@ -209,6 +213,8 @@ static void on_read_end(struct exchange *x, const struct stamp *stamp)
     s->counted = events;
     if (s->given_up)
         exchange_cancel(s->driver->exchanger, x);
+    else if (s->answer.done)
+        exchange_hurry(s->driver->exchanger, x, stamp->read_ns + END_OF_BODY_NS);
 }
 
 static void on_end(struct exchange *x, enum exchange_outcome how, const struct err *why)

@@ -277,13 +277,9 @@ static void check_context(struct summary *s)
     bool no_precision = !has_key(context, precision);
     json_decref(context);
     bool failed = no_hardware || no_version || no_precision;
-    char missing[80] = "";
-    if (no_hardware)
-        strcat(missing, ", hardware");
-    if (no_version)
-        strcat(missing, ", engine version");
-    if (no_precision)
-        strcat(missing, ", precision");
+    char missing[80];
+    snprintf(missing, sizeof missing, "%s%s%s", no_hardware ? ", hardware" : "",
+             no_version ? ", engine version" : "", no_precision ? ", precision" : "");
     check_put(s, "context", SEVERITY_NOTE, check_when(failed),
               "hardware, engine version, precision",
               "Say what was measured: --context gpu=…, --context engine_version=…, "

@@ -63,6 +63,7 @@ static void send_again(struct conn *c)
     conn_close(c);
     x->resends++;
     xr->stats.resends++;
+    xr->broken_promises++;
     conn_open(xr, x);
 }
 
@@ -168,6 +169,8 @@ static void note_first_byte(struct conn *c, const struct stamp *stamp)
     if (c->answered)
         return;
     c->answered = true;
+    if (c->pooled)
+        c->xr->broken_promises = 0;
     c->x->times.first_byte_ns = stamp->at_ns;
 }
 

@@ -12,6 +12,10 @@
 /* Servers close idle connections after about five seconds (uvicorn's default), so ours go first. */
 static const int64_t DEFAULT_IDLE_RETIRE_NS = 4 * NS_PER_S;
 enum { DEFAULT_READ_BUFFER_BYTES = 256 * 1024 };
+/* Some servers promise to keep a connection and close it after every answer (llama-server does
+ * after a stream). After so many in a row none is believed any more, instead of sending every
+ * request twice. */
+enum { MAX_BROKEN_PROMISES = 8 };
 
 /* ---- connections ---- */
 
@@ -108,7 +112,7 @@ void conn_finish(struct conn *c, enum exchange_outcome outcome, const struct err
     x->conn = NULL;
     c->x = NULL;
     xr->in_flight--;
-    if (reusable && !xr->options.no_reuse)
+    if (reusable && !xr->options.no_reuse && xr->broken_promises < MAX_BROKEN_PROMISES)
         conn_rest(c);
     else
         conn_close(c);
@@ -257,6 +261,16 @@ void exchange_start(struct exchanger *xr, struct exchange *x)
         use_idle(xr->idle.head, x);
     else
         conn_open(xr, x);
+}
+
+void exchange_hurry(struct exchanger *xr, struct exchange *x, int64_t at_ns)
+{
+    struct conn *c = x->conn;
+    if (!c || (x->deadline_ns != 0 && x->deadline_ns <= at_ns))
+        return;
+    deadlines_remove(&xr->deadlines, &c->deadline);
+    x->deadline_ns = c->deadline.at_ns = at_ns;
+    deadlines_add(&xr->deadlines, &c->deadline);
 }
 
 void exchange_cancel(struct exchanger *xr, struct exchange *x)

@@ -126,6 +126,10 @@ void exchange_start(struct exchanger *xr, struct exchange *x);
 /* Ends x at once, closing its connection; nothing when x is not in flight. */
 void exchange_cancel(struct exchanger *xr, struct exchange *x);
 
+/* Moves x's deadline forward to at_ns, if it was later: what matters of the answer has come, and its end is not
+ * worth a long wait. */
+void exchange_hurry(struct exchanger *xr, struct exchange *x, int64_t at_ns);
+
 /* Serves sockets and deadlines until at least due_ns (0: one look; INT64_MAX: until something happened),
  * returning early after each batch of events so that the caller can look at its schedule. Sleeps to
  * due − (150 µs + 0.2 % of the wait), then polls with zero timeout, so that it returns at due_ns within

@@ -86,6 +86,7 @@ struct exchanger {
     bool wants_stamps;
     struct conn_list busy, idle, later, dead;
     int64_t later_ns;          /* when to look at `later` */
+    unsigned broken_promises;  /* kept-alive connections found closed, since one last carried an answer */
     int64_t retire_ns;         /* idle time after which a connection is closed */
     struct deadlines deadlines;
     size_t in_flight;

@@ -534,6 +534,15 @@ def coalesced(reply, script, together=4, gap=0.02):
     reply.done()
 
 
+@fault("no-end")
+def no_end(reply, script):
+    """All of the answer and [DONE], but the response is never ended."""
+    reply.start()
+    speak(reply, script)
+    reply.event("[DONE]")
+    reply.hang()
+
+
 @fault("stall")
 def stall(reply, script, after=3):
     """Some tokens, then nothing for ever."""

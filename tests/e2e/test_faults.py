@@ -247,6 +247,18 @@ def test_a_kept_connection_that_the_server_closed_loses_no_request(loadline, ser
     assert all(row["intended_ns"] <= row["started_ns"] <= row["sent_ns"] for row in result.requests)
 
 
+def test_a_server_that_breaks_its_promise_to_keep_connections_is_not_asked_twice_for_ever(loadline, serve):
+    result = loadline.run(serve("closes-after").url, "--max-concurrency", "1", "--warmup-requests", "0", n=30)
+    assert_all_well(result, n=30)
+    assert result.summary["requests"]["resends"] <= 8
+
+
+def test_an_answer_is_complete_with_its_terminator_though_the_response_never_ends(loadline, serve):
+    result = loadline.run(serve("no-end", load_only=True).url, "--max-concurrency", "4", "--timeout", "30s", n=8)
+    assert_all_well(result, n=8)
+    assert all(row["end_ns"] == row["last_token_ns"] for row in result.requests)
+
+
 def test_connection_set_up_is_shown_apart(loadline, serve, certificates):
     server = serve("good", tls=certificates["good"], tls_wait=0.1)
     result = loadline.run(server.url, "--cacert", certificates["authority"])

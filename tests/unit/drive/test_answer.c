@@ -655,10 +655,28 @@ static void a_broken_connection_is_for_the_caller_to_name(void **state)
     finish(f, TRANSPORT_BROKEN);
     assert_false(f->decided);
     assert_int_equal(f->r.events, 1); /* what was measured stays */
+}
+
+static void an_error_status_says_enough_though_its_body_never_ends(void **state)
+{
+    struct feed *f = *state;
     begin_with(f, &(struct answer_options){.protocol = &openai_chat, .stream = true}, 503, "");
     finish(f, TRANSPORT_BROKEN);
-    assert_false(f->decided);
+    assert_true(f->decided);
+    assert_int_equal(f->r.outcome, OUTCOME_HTTP_ERROR);
     assert_int_equal(f->r.http_status, 503);
+}
+
+static void an_answer_whose_response_nobody_ended_ended_with_its_last_token(void **state)
+{
+    struct feed *f = *state;
+    begin(f);
+    read_at(f, 100 * MS, TOKEN("a"));
+    read_at(f, 110 * MS, DONE);
+    f->r.end_ns = 900 * MS;
+    finish(f, TRANSPORT_BROKEN);
+    assert_int_equal(f->r.outcome, OUTCOME_OK);
+    assert_int_equal(f->r.end_ns, f->r.last_token_ns);
 }
 
 static void an_html_page_is_named_for_what_it_is(void **state)
@@ -951,6 +969,8 @@ int main(void)
         ANSWER_TEST(a_stream_without_its_terminator_is_truncated),
         ANSWER_TEST(an_answer_is_complete_though_the_connection_broke_behind_it),
         ANSWER_TEST(a_broken_connection_is_for_the_caller_to_name),
+        ANSWER_TEST(an_answer_whose_response_nobody_ended_ended_with_its_last_token),
+        ANSWER_TEST(an_error_status_says_enough_though_its_body_never_ends),
         ANSWER_TEST(an_html_page_is_named_for_what_it_is),
         ANSWER_TEST(an_event_that_is_no_json_breaks_the_protocol),
         ANSWER_TEST(a_whole_answer_is_read_when_asked_for_and_when_not),
