@@ -73,6 +73,8 @@ static int status_error(const struct probe_target *t, const char *path,
         words[n - 1] = '\0'; /* our sentence goes on */
     if (r->status == 401 || r->status == 403)
         advice = "; give the key with --api-key or OPENAI_API_KEY";
+    else if (r->status == 404 && t->endpoint->url.path[0])
+        advice = "; leave the path out of the target: --endpoint gives it";
     else if (r->status == 404)
         advice = "; check --model, --backend and --endpoint";
     else if (strcmp(path, "/v1/models") == 0)

@@ -89,7 +89,9 @@ static void check_interrupted(struct summary *s)
 
 static void check_errors(struct summary *s)
 {
-    double share = s->offered > 0 ? (double)s->failed / (double)s->offered : 0;
+    /* What a Ctrl-C cut off is our doing; the check `interrupted` speaks of it. */
+    uint64_t cut = s->run.interrupted ? s->errors[OUTCOME_CANCELLED] : 0;
+    double share = s->offered > 0 ? (double)(s->failed - cut) / (double)s->offered : 0;
     enum severity severity = share > errors_invalid       ? SEVERITY_INVALID
                              : share > errors_provisional ? SEVERITY_PROVISIONAL
                                                           : SEVERITY_NOTE;

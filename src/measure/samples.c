@@ -83,6 +83,13 @@ static void add_known(struct mean_of *m, int64_t value, bool known)
     }
 }
 
+static void count_lengths(struct lengths *l, int64_t asked, int64_t got)
+{
+    add_known(&l->got, got, got >= 0);
+    add_known(&l->asked, asked, asked > 0);
+    add_known(&l->got_of_asked, got, got >= 0 && asked > 0);
+}
+
 static void count_completed(struct sample_set *set, const struct request_record *q,
                             const struct sample *s)
 {
@@ -105,10 +112,8 @@ static void count_completed(struct sample_set *set, const struct request_record 
         set->with_stream++;
         set->lumps += s->lump;
     }
-    add_known(&set->asked_input, q->asked_input, q->asked_input > 0);
-    add_known(&set->got_input, q->prompt_tokens, q->prompt_tokens >= 0);
-    add_known(&set->asked_output, q->asked_output, q->asked_output > 0);
-    add_known(&set->got_output, q->output_tokens, q->output_tokens >= 0);
+    count_lengths(&set->input, q->asked_input, q->prompt_tokens);
+    count_lengths(&set->output, q->asked_output, q->output_tokens);
     if (!isnan(s->value_ns[LATENCY_E2E])) {
         set->e2e_ns.sum += s->value_ns[LATENCY_E2E];
         set->e2e_ns.n++;

@@ -24,6 +24,10 @@ struct mean_of { /* of things that are known of some requests only */
     uint64_t n;
 };
 
+struct lengths { /* tokens of completed requests */
+    struct mean_of got, asked, got_of_asked; /* the last: of requests that asked for a length */
+};
+
 struct sample_set {
     struct sample *list; /* phases measure and tail */
     size_t n, capacity;
@@ -39,7 +43,7 @@ struct sample_set {
     uint64_t by_source[TOKENS_EVENTS + 1];
     uint64_t with_stream;                    /* completed, with enough tokens to judge the stream by */
     uint64_t lumps;                          /* of them */
-    struct mean_of asked_input, got_input, asked_output, got_output;
+    struct lengths input, output;
     struct mean_of e2e_ns;
     uint64_t events, censored, censored_ours, unstamped; /* of every outcome */
 

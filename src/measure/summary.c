@@ -88,6 +88,13 @@ static double mean_of(const struct mean_of *m)
     return m->n > 0 ? m->sum / (double)m->n : NAN;
 }
 
+/* Asked and got are of the same requests where some asked for a length. */
+static void fill_lengths(const struct lengths *l, double *asked, double *got)
+{
+    *asked = mean_of(&l->asked);
+    *got = mean_of(l->asked.n > 0 ? &l->got_of_asked : &l->got);
+}
+
 static enum token_source commonest_source(const struct sample_set *set)
 {
     unsigned best = TOKENS_NONE;
@@ -120,10 +127,8 @@ static void fill_counts(struct summary *s, const struct sample_set *set)
     s->tokens_per_event = set->events_with_tokens > 0
                               ? (double)set->event_tokens / (double)set->events_with_tokens
                               : NAN;
-    s->asked_input_mean = mean_of(&set->asked_input);
-    s->got_input_mean = mean_of(&set->got_input);
-    s->asked_output_mean = mean_of(&set->asked_output);
-    s->got_output_mean = mean_of(&set->got_output);
+    fill_lengths(&set->input, &s->asked_input_mean, &s->got_input_mean);
+    fill_lengths(&set->output, &s->asked_output_mean, &s->got_output_mean);
 }
 
 static void fill_rates(struct summary *s, const struct sample_set *set, const struct window *w,

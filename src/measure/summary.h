@@ -89,7 +89,8 @@ struct summary {
     double tokens_per_event;
     double cache_hit_share;          /* of prompt tokens, by the server's own counters; NAN unknown */
     uint64_t repeated_prompts;       /* requests whose prompt was used before in this run */
-    double asked_input_mean, got_input_mean, asked_output_mean, got_output_mean; /* NAN unknown */
+    /* NAN unknown; got is of the requests that asked for a length, of all where none did */
+    double asked_input_mean, got_input_mean, asked_output_mean, got_output_mean;
 
     double requests_per_s, output_tokens_per_s, prompt_tokens_per_s, total_tokens_per_s;
     double offered_per_s;            /* of the window, by intended times */

@@ -83,7 +83,7 @@ static void interval_text(const struct interval *ci, char *out, size_t n)
 {
     char low[LAYOUT_NUMBER], high[LAYOUT_NUMBER];
     if (ci->has_low && ci->has_high)
-        snprintf(out, n, "[%s, %s]", layout_ms(ci->low, low), layout_ms(ci->high, high));
+        snprintf(out, n, "[%s – %s]", layout_ms(ci->low, low), layout_ms(ci->high, high));
     else if (ci->has_low)
         snprintf(out, n, "[%s, no upper bound]", layout_ms(ci->low, low));
     else if (ci->has_high)
