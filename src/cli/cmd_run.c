@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/results.h"
 #include "cli/session.h"
@@ -47,34 +48,38 @@ static int measure(const struct run_options *o, const char *target, const char *
     return rc < 0 ? term_fail(&e) : code;
 }
 
+static int check_operands(const struct operands *operands, struct err *e)
+{
+    if (operands->n == 0)
+        return err_set(e, ERR_USAGE,
+                       "run needs a target: http://HOST:PORT, https://…, unix:/path.sock, or "
+                       "sim:llama-3.1-8b@h100 for the embedded engine");
+    if (operands->n > 1)
+        return err_set(e, ERR_USAGE, "run takes one target, not \"%s\" as well",
+                       operands->items[1]);
+    return OK;
+}
+
 int cmd_run(int argc, char **argv)
 {
     struct run_options o;
     struct operands operands = {0};
     struct err e;
+    int code = 0;
     run_options_defaults(&o);
-    char *command = options_command_line(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv);
+    char *arguments = options_command_line(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv);
+    char *command = mem_printf("loadline run %s", arguments);
     int rc = options_parse(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv, &o, &operands, &e);
-    if (rc == OK && o.help) {
+    if (rc == OK && !o.help)
+        rc = check_operands(&operands, &e);
+    if (rc < 0)
+        code = term_fail(&e);
+    else if (o.help)
         command_help(command_find("run"));
-        free(command);
-        return 0;
-    }
-    if (rc == OK && operands.n == 0)
-        rc = err_set(&e, ERR_USAGE,
-                     "run needs a target: http://HOST:PORT, https://…, unix:/path.sock, or "
-                     "sim:llama-3.1-8b@h100 for the embedded engine");
-    else if (rc == OK && operands.n > 1)
-        rc = err_set(&e, ERR_USAGE, "run takes one target, not \"%s\" as well", operands.items[1]);
-    if (rc < 0) {
-        free(command);
-        return term_fail(&e);
-    }
-    char *line = NULL;
-    if (asprintf(&line, "loadline run %s", command) < 0)
-        line = NULL;
-    int code = measure(&o, operands.items[0], line ? line : "");
-    free(line);
+    else
+        code = measure(&o, operands.items[0], command);
+    options_forget_secrets(RUN_OPTIONS, RUN_OPTION_ROWS, &o);
+    free(arguments);
     free(command);
     return code;
 }

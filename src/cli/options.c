@@ -222,6 +222,32 @@ int options_parse(const struct option *table, size_t rows, int argc, char **argv
     return rc;
 }
 
+static void forget(const char *secret)
+{
+    if (!secret)
+        return;
+    explicit_bzero((char *)secret, strlen(secret));
+    free((char *)secret);
+}
+
+void options_forget_secrets(const struct option *table, size_t rows, void *from)
+{
+    for (size_t i = 0; i < rows; i++) {
+        char *field = (char *)from + table[i].offset;
+        if (!table[i].secret)
+            continue;
+        if (table[i].type == OPTION_LIST) {
+            struct option_list *list = (struct option_list *)(void *)field;
+            while (list->n > 0)
+                forget(list->items[--list->n]);
+        } else {
+            const char **text = (const char **)(void *)field;
+            forget(*text);
+            *text = NULL;
+        }
+    }
+}
+
 /* --- help --- */
 
 enum { HELP_COLUMN = 28, HELP_WIDTH = 80 };

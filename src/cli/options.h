@@ -55,6 +55,9 @@ struct operands {
 int options_parse(const struct option *table, size_t rows, int argc, char **argv, void *into,
                   struct operands *operands, struct err *e);
 
+/* Overwrites and frees the copies of secret values that options_parse made in `from`. */
+void options_forget_secrets(const struct option *table, size_t rows, void *from);
+
 void options_help(const struct option *table, size_t rows, FILE *out);
 
 /* The command line as it may be stored and shown: quoted for a shell, secret values replaced by ***. The caller

@@ -192,8 +192,10 @@ int session_open(struct session *s, const struct run_options *o, const char *tar
     int rc = run_plan_make(o, &s->plan, e);
     if (rc == OK)
         rc = target_check(target, e);
-    if (rc < 0)
+    if (rc < 0) {
+        undo(s);
         return rc;
+    }
     raise_descriptor_limit();
     s->signal_fd = take_signals();
     bool counted = s->plan.workload.dataset == DATASET_SHAREGPT; /* needs the server's tokenizer */

@@ -60,9 +60,9 @@ static void forget(struct line *l)
 {
     for (int i = 0; i < l->argc; i++)
         free(l->argv[i]);
-    free((char *)l->got.key);
-    for (size_t i = 0; i < l->got.secrets.n; i++)
-        free((char *)l->got.secrets.items[i]);
+    options_forget_secrets(TABLE, sizeof TABLE / sizeof *TABLE, &l->got);
+    assert_null(l->got.key);
+    assert_int_equal(l->got.secrets.n, 0);
     *l = (struct line){0};
 }
 
