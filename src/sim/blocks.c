@@ -19,11 +19,17 @@ struct block {
     uint32_t prev, next; /* in the queue of idle ones */
 };
 
+struct slot { /* of the table by hash: the hash's low half tells most strangers without a look at
+                 the block */
+    uint32_t block; /* NONE: empty */
+    uint32_t low;
+};
+
 struct blocks {
     struct block *each; /* and one more: the queue's head, whose next is the first to go */
     uint32_t total;
     int64_t idle;
-    uint32_t *slots; /* open addressing by hash: a block, or NONE */
+    struct slot *slots; /* open addressing */
     uint32_t mask;
 };
 
@@ -41,10 +47,10 @@ uint64_t blocks_hash(uint64_t before, const uint32_t *ids, size_t n)
 {
     uint64_t h = before ^ MIX_A;
     size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        uint64_t words[2];
+    for (; i + 8 <= n; i += 8) { /* two products that do not wait for each other */
+        uint64_t words[4];
         memcpy(words, ids + i, sizeof words);
-        h = mix(words[0] ^ MIX_A ^ h, words[1] ^ MIX_B);
+        h = mix(words[0] ^ MIX_A, words[1] ^ h) ^ mix(words[2] ^ MIX_B, words[3] ^ h);
     }
     for (; i < n; i++)
         h = mix(ids[i] ^ MIX_A ^ h, MIX_B);
@@ -55,7 +61,9 @@ uint64_t blocks_hash(uint64_t before, const uint32_t *ids, size_t n)
 static uint32_t slot_of(const struct blocks *b, uint64_t hash)
 {
     uint32_t i = (uint32_t)hash & b->mask;
-    while (b->slots[i] != NONE && b->each[b->slots[i]].hash != hash)
+    uint32_t low = (uint32_t)hash;
+    while (b->slots[i].block != NONE &&
+           (b->slots[i].low != low || b->each[b->slots[i].block].hash != hash))
         i = (i + 1) & b->mask;
     return i;
 }
@@ -66,14 +74,14 @@ static void unpublish(struct blocks *b, uint32_t block)
 {
     uint32_t hole = slot_of(b, b->each[block].hash);
     b->each[block].hash = 0;
-    for (uint32_t i = (hole + 1) & b->mask; b->slots[i] != NONE; i = (i + 1) & b->mask) {
-        uint32_t home = (uint32_t)b->each[b->slots[i]].hash & b->mask;
+    for (uint32_t i = (hole + 1) & b->mask; b->slots[i].block != NONE; i = (i + 1) & b->mask) {
+        uint32_t home = b->slots[i].low;
         if (((i - home) & b->mask) < ((i - hole) & b->mask))
             continue;
         b->slots[hole] = b->slots[i];
         hole = i;
     }
-    b->slots[hole] = NONE;
+    b->slots[hole].block = NONE;
 }
 
 /* ---- the queue of idle blocks ---- */
@@ -109,7 +117,7 @@ struct blocks *blocks_new(int64_t total)
     b->total = (uint32_t)total;
     b->mask = slots - 1;
     b->each = MEM_ARRAY(struct block, (size_t)total + 1);
-    b->slots = MEM_ARRAY(uint32_t, slots);
+    b->slots = MEM_ARRAY(struct slot, slots);
     memset(b->slots, 0xff, slots * sizeof *b->slots);
     b->each[b->total].prev = b->each[b->total].next = b->total;
     for (uint32_t i = 0; i < b->total; i++)
@@ -132,7 +140,7 @@ size_t blocks_find(const struct blocks *b, const uint64_t *chain, size_t n, uint
     size_t found = 0;
     *idle = 0;
     for (; found < n; found++) {
-        uint32_t block = b->slots[slot_of(b, chain[found])];
+        uint32_t block = b->slots[slot_of(b, chain[found])].block;
         if (block == NONE)
             break;
         table[found] = block;
@@ -167,9 +175,9 @@ bool blocks_take(struct blocks *b, uint32_t *table, size_t n)
 void blocks_publish(struct blocks *b, uint32_t block, uint64_t hash)
 {
     uint32_t slot = slot_of(b, hash);
-    if (b->slots[slot] != NONE || b->each[block].hash)
+    if (b->slots[slot].block != NONE || b->each[block].hash)
         return;
-    b->slots[slot] = block;
+    b->slots[slot] = (struct slot){block, (uint32_t)hash};
     b->each[block].hash = hash;
 }
 

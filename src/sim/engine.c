@@ -11,6 +11,8 @@
 
 #define NS_PER_SECOND 1e9
 
+enum { REMEMBERED_ROWS = 8192 };
+
 struct engine {
     struct core core;
     struct noise noise;
@@ -40,6 +42,7 @@ struct engine *engine_new(const struct sim_config *config, uint64_t seed)
     size_t seqs = (size_t)config->max_num_seqs;
     c->config = *config;
     c->law = step_law_of(config);
+    step_law_remember(&c->law, core_least(config->max_num_batched_tokens, REMEMBERED_ROWS));
     c->seed = seed;
     c->scheduler = scheduler_of(config->engine);
     c->counts.blocks = config->kv_blocks;
@@ -77,6 +80,7 @@ void engine_free(struct engine *e)
         c->first = r->next;
         free_request(r);
     }
+    step_law_forget(&c->law);
     blocks_free(c->blocks);
     radix_free(c->radix);
     free(c->running);

@@ -1,6 +1,9 @@
 #include "sim/step.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
 
 #define US 1e-6
 
@@ -267,28 +270,75 @@ static double prefill_attention(const struct step_law *law, const struct step_ba
                ((law->layers - law->window_layers) * whole + law->window_layers * windowed);
 }
 
-static double gpu_seconds(const struct step_law *law, const struct step_batch *b)
+/* All layers but for attention. */
+static double layers_seconds(const struct step_law *law, double rows)
 {
-    double rows = (double)(b->decodes + b->drafts);
-    double sampled = rows + (double)b->prompts_done;
-    for (size_t i = 0; i < b->chunk_count; i++)
-        rows += (double)b->chunks[i].tokens;
     int dense = law->layers - law->expert_layers;
     double layer =
         products_seconds(&law->attention, rows) + law->reduce_s + rows * law->reduce_token_s;
     double t = law->layers * (layer + law->small_s);
     if (dense)
         t += dense * (products_seconds(&law->dense, rows) + rows * law->small_token_s);
-    if (law->expert_layers) {
+    if (law->expert_layers)
         t += law->expert_layers *
              (experts_seconds(law, rows) + products_seconds(&law->shared, rows) +
               product_seconds(&law->router, rows) + ROUTING_KERNELS * SMALL_KERNEL_S +
               rows * law->small_expert_token_s);
-    }
-    t += decode_attention(law, b) + prefill_attention(law, b);
-    if (sampled > 0)
-        t += product_seconds(&law->head, sampled) + sampled * law->sample_row_s;
     return t;
+}
+
+static double head_seconds(const struct step_law *law, double rows)
+{
+    return rows > 0 ? product_seconds(&law->head, rows) + rows * law->sample_row_s : 0;
+}
+
+struct step_memo { /* by number of rows; below 0 where not yet known */
+    int64_t rows;
+    double *layers_s, *head_s;
+};
+
+void step_law_remember(struct step_law *law, int64_t rows)
+{
+    struct step_memo *m = MEM_NEW(struct step_memo);
+    m->rows = rows;
+    m->layers_s = MEM_ARRAY(double, (size_t)rows + 1);
+    m->head_s = MEM_ARRAY(double, (size_t)rows + 1);
+    for (int64_t i = 0; i <= rows; i++)
+        m->layers_s[i] = m->head_s[i] = -1;
+    law->memo = m;
+}
+
+void step_law_forget(struct step_law *law)
+{
+    if (!law->memo)
+        return;
+    free(law->memo->layers_s);
+    free(law->memo->head_s);
+    free(law->memo);
+    law->memo = NULL;
+}
+
+static double remembered(const struct step_law *law, double *known_s, int64_t rows,
+                         double (*work_out)(const struct step_law *, double))
+{
+    if (rows > law->memo->rows)
+        return work_out(law, (double)rows);
+    if (known_s[rows] < 0)
+        known_s[rows] = work_out(law, (double)rows);
+    return known_s[rows];
+}
+
+static double gpu_seconds(const struct step_law *law, const struct step_batch *b)
+{
+    int64_t rows = b->decodes + b->drafts;
+    int64_t sampled = rows + b->prompts_done;
+    for (size_t i = 0; i < b->chunk_count; i++)
+        rows += b->chunks[i].tokens;
+    double attention = decode_attention(law, b) + prefill_attention(law, b);
+    if (!law->memo)
+        return layers_seconds(law, (double)rows) + attention + head_seconds(law, (double)sampled);
+    return remembered(law, law->memo->layers_s, rows, layers_seconds) + attention +
+           remembered(law, law->memo->head_s, sampled, head_seconds);
 }
 
 double step_seconds(const struct step_law *law, const struct step_batch *b)

@@ -64,9 +64,15 @@ struct step_law {
     double reduce_s, reduce_token_s;      /* both all-reduces of a layer */
     double small_s, small_token_s, small_expert_token_s; /* small kernels of a layer */
     int64_t window_tokens;
+    struct step_memo *memo;               /* NULL: none */
 };
 
 struct step_law step_law_of(const struct sim_config *c);
 double step_seconds(const struct step_law *law, const struct step_batch *b);
+
+/* Times that depend on the number of rows alone are worked out once for each number up to `rows`, from here until
+ * step_law_forget. Results are the same. */
+void step_law_remember(struct step_law *law, int64_t rows);
+void step_law_forget(struct step_law *law);
 
 #endif
