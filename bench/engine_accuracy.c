@@ -124,7 +124,8 @@ static void take(struct loop *l, const struct engine_token *t, uint64_t requests
 
 /* Rows whose lengths vary are of the InferenceMAX suite, whose launch scripts are public: ten
  * requests a user, vLLM with asynchronous scheduling, an fp8 cache for Llama everywhere and for
- * gpt-oss on Blackwell, no reuse of prefixes. */
+ * gpt-oss on Blackwell, TensorRT-LLM with max_num_tokens of 20,000 for gpt-oss, 16,384 on
+ * Blackwell, and a request's longest length and 200 on Hopper. */
 static bool of_suite(const struct row *r)
 {
     return number(r, JITTER) > 0;
@@ -133,6 +134,15 @@ static bool of_suite(const struct row *r)
 static bool suite_fp8_cache(const struct row *r)
 {
     return strncmp(r->at[MODEL], "llama", 5) == 0 || strstr(r->at[GPU], "b200");
+}
+
+static int64_t suite_step_tokens(const struct row *r)
+{
+    if (strncmp(r->at[MODEL], "gpt-oss", 7) == 0)
+        return 20000;
+    if (strstr(r->at[GPU], "b200"))
+        return 16384;
+    return (int64_t)(number(r, INPUT) + number(r, OUTPUT)) + 200;
 }
 
 /* TensorRT-LLM's PyTorch backend and vLLM from 0.14 prepare a step while the one before runs. */
@@ -146,13 +156,17 @@ static bool overlaps(const struct row *r)
 
 static struct sim_config config_of(const struct row *r)
 {
-    char text[256];
+    char text[256], more[96] = "";
     struct sim_config c;
     struct err e;
+    if (of_suite(r) && suite_fp8_cache(r))
+        strcat(more, "&kv_precision=fp8");
+    if (of_suite(r) && strcmp(r->at[ENGINE], "trtllm") == 0)
+        snprintf(more + strlen(more), sizeof more - strlen(more), "&max_num_batched_tokens=%lld",
+                 (long long)suite_step_tokens(r));
     snprintf(text, sizeof text, "%s@%sx%s?engine=%s&precision=%s&async_scheduling=%s%s",
              r->at[MODEL], r->at[GPU], r->at[TP], r->at[ENGINE], r->at[PRECISION],
-             overlaps(r) ? "on" : "off",
-             of_suite(r) && suite_fp8_cache(r) ? "&kv_precision=fp8" : "");
+             overlaps(r) ? "on" : "off", more);
     if (spec_parse(slice_of(text), &c, &e) < 0)
         die(text, e.text);
     return c;

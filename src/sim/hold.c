@@ -2,6 +2,12 @@
 
 #include "base/mem.h"
 
+static void publish_next(struct engine_request *r)
+{
+    bool more = r->published < r->chain_length;
+    r->publish_at = more ? (int64_t)(r->published + 1) * SIM_BLOCK_TOKENS : INT64_MAX;
+}
+
 void hold_arrive(struct core *c, struct engine_request *r)
 {
     r->publish_at = INT64_MAX;
@@ -10,7 +16,7 @@ void hold_arrive(struct core *c, struct engine_request *r)
     r->chain_length = (size_t)(r->id_count / SIM_BLOCK_TOKENS);
     if (r->chain_length == 0)
         return;
-    r->publish_at = SIM_BLOCK_TOKENS;
+    publish_next(r);
     r->chain = mem_alloc(r->chain_length * sizeof *r->chain);
     uint64_t before = 0;
     for (size_t i = 0; i < r->chain_length; i++) {
@@ -53,8 +59,7 @@ bool hold_admit(struct core *c, struct engine_request *r, struct hold_found foun
     blocks_take(c->blocks, r->table + found.blocks, (size_t)more);
     r->held = found.blocks + (size_t)more;
     r->published = found.blocks;
-    if (r->publish_at != INT64_MAX)
-        r->publish_at = found.tokens + SIM_BLOCK_TOKENS;
+    publish_next(r);
     return true;
 }
 
@@ -74,8 +79,7 @@ void hold_computed(struct core *c, struct engine_request *r)
     while (r->computed >= r->publish_at) {
         blocks_publish(c->blocks, r->table[r->published], r->chain[r->published]);
         r->published++;
-        r->publish_at =
-            r->published < r->chain_length ? r->publish_at + SIM_BLOCK_TOKENS : INT64_MAX;
+        publish_next(r);
     }
 }
 
@@ -86,5 +90,5 @@ void hold_release(struct core *c, struct engine_request *r, bool done)
     r->held = 0;
     r->published = 0;
     r->computed = 0;
-    r->publish_at = r->chain_length ? SIM_BLOCK_TOKENS : INT64_MAX;
+    publish_next(r);
 }

@@ -68,8 +68,8 @@ static int64_t deal_to_batch(struct core *c, int64_t budget)
             gone = victim == r;
             preempt(c, victim);
         }
-        if (gone)
-            break;
+        if (gone) /* its place in the batch is another's now */
+            continue;
         r->chunk = n;
         r->drafts = drafts;
         budget -= n + drafts;

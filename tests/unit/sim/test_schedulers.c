@@ -313,6 +313,27 @@ static void a_prompt_that_is_known_whole_leaves_a_token_to_compute(void **state)
     }
 }
 
+static void a_prompt_whose_known_blocks_are_all_cached_goes_on_into_what_is_unknown(void **state)
+{
+    (void)state;
+    uint32_t ids[100] = {1, 2, 3};
+    struct sim_config c = config_of("");
+    struct engine *e = engine_new(&c, 1);
+    int64_t step_ns, cached = -1;
+    const struct engine_token *t;
+    for (int turn = 0; turn < 2; turn++) {
+        struct engine_ask a = {
+            .prompt_tokens = 100, .output_tokens = 60, .ids = ids, .id_count = 40};
+        assert_non_null(engine_ask(e, &a));
+        while (engine_step_begin(e, &step_ns))
+            for (size_t i = 0, n = engine_step_end(e, &t); i < n; i++)
+                cached = t[i].cached;
+    }
+    assert_int_equal(cached, 32);
+    assert_int_equal(engine_counts(e).blocks_used, 0);
+    engine_free(e);
+}
+
 static void the_smallest_priority_goes_first_and_stays(void **state)
 {
     (void)state;
@@ -494,6 +515,7 @@ int main(void)
         cmocka_unit_test(a_prefix_is_found_again_to_the_block_or_to_the_token),
         cmocka_unit_test(an_answer_is_part_of_what_the_next_turn_finds),
         cmocka_unit_test(a_prompt_that_is_known_whole_leaves_a_token_to_compute),
+        cmocka_unit_test(a_prompt_whose_known_blocks_are_all_cached_goes_on_into_what_is_unknown),
         cmocka_unit_test(the_smallest_priority_goes_first_and_stays),
         cmocka_unit_test(the_longest_prefix_goes_first_under_lpm),
         cmocka_unit_test(prompts_share_steps_with_decoding_or_hold_it_up),
