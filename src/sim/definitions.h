@@ -16,7 +16,7 @@
 struct definitions;
 
 /* ERR_INPUT with a sentence that names the field; *out is set only on OK. */
-int definitions_parse(struct slice json, struct definitions **out, struct err *e);
+int definitions_parse(struct slice text, struct definitions **out, struct err *e);
 void definitions_free(struct definitions *d);
 
 /* By name, upper or lower case; NULL when unknown, or when d is NULL. */

@@ -264,7 +264,8 @@ int64_t radix_evict(struct radix *t, int64_t tokens)
         struct radix_node *n = t->root.newer;
         if (n->children)
             BUG("a node stands before its children");
-        list_remove(n);
+        t->root.newer = n->newer; /* it is the first */
+        n->newer->older = &t->root;
         gone += n->n;
         t->tokens -= n->n;
         t->evictable -= n->n;

@@ -198,7 +198,8 @@ void spec_defaults(struct sim_config *c)
     c->acceptance = ACCEPTANCE;
     c->step_s = STEP_S;
     c->sequence_s = SEQUENCE_S;
-    c->host_hidden = c->engine == SIM_SGLANG;
+    /* SGLang and TensorRT-LLM work ahead unless told not to; vLLM does since 0.14. */
+    c->host_hidden = c->engine == SIM_SGLANG || c->engine == SIM_TRTLLM;
     c->chunk_tokens = NO_CHUNKS;
     c->waiting_served_ratio = TGI_WAITING_SERVED_RATIO;
     c->max_waiting_tokens = TGI_WAITING_TOKENS;

@@ -159,6 +159,8 @@ static void each_engine_brings_its_own_defaults_wherever_it_is_named(void **stat
     assert_true(sglang.noise_cv > 0.09);
     assert_false(accepted("?engine=tgi").prefix_caching);
     assert_int_equal(accepted("?engine=trtllm").max_num_seqs, 2048);
+    assert_true(accepted("?engine=trtllm").host_hidden);
+    assert_false(accepted("").host_hidden);
     assert_false(accepted("?engine=sglang&async_scheduling=off").host_hidden);
 }
 
