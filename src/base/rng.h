@@ -20,6 +20,8 @@ enum rng_stream {
     RNG_SIM_TEXT = 8,
     RNG_SIM_NOISE = 9,
     RNG_FAULT = 10,
+    RNG_SIM_DRIFT = 20,
+    RNG_SIM_DRAFT = 21,
     RNG_WARMUP = 0x100, /* added to any of the above for the warm-up's requests */
 };
 

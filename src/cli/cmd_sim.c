@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/simspec.h"
 #include "cli/term.h"
 #include "serve/serve.h"
 
@@ -61,8 +62,10 @@ int cmd_sim(int argc, char **argv)
     const char *spec = operands.n > 0 ? operands.items[0] : "";
     if (strncmp(spec, "sim:", 4) == 0)
         spec += 4;
-    if (spec_parse(slice_of(spec), &s.engine, &e) < 0)
+    struct simspec engine;
+    if (simspec_open(spec, &engine, &e) < 0)
         return term_fail(&e);
+    s.engine = engine.config;
     s.listen = o.listen;
     s.seed = (uint64_t)o.seed;
     s.ready_fd = (int)o.ready_fd;
@@ -71,5 +74,6 @@ int cmd_sim(int argc, char **argv)
     int fd = stop_signals();
     int rc = serve_run(&s, fd, &e);
     close(fd);
+    simspec_release(&engine);
     return rc < 0 ? term_fail(&e) : 0;
 }

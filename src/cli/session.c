@@ -13,10 +13,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "cli/simspec.h"
 #include "cli/term.h"
 #include "drive/host.h"
 #include "drive/recount.h"
-#include "sim/spec.h"
 
 /* A question before the run waits so long at the most, however patient the run itself is. */
 #define PROBE_TIMEOUT_NS (120 * NS_PER_S)
@@ -167,15 +167,17 @@ static bool counts_afterwards(const struct session *s)
 /* The embedded engine knows what it simulates. */
 static void note_engine(struct session *s, const char *target)
 {
-    struct sim_config c;
+    struct simspec spec;
     char gpus[16];
-    if (!s->target.sim || spec_parse(slice_of(target + strlen("sim:")), &c, NULL) < 0)
+    if (!s->target.sim || simspec_open(target + strlen("sim:"), &spec, NULL) < 0)
         return;
-    snprintf(gpus, sizeof gpus, "%d", c.tp * c.replicas);
-    run_plan_add_context(&s->plan, "gpu", c.gpu->name);
+    const struct sim_config *c = &spec.config;
+    snprintf(gpus, sizeof gpus, "%d", c->tp * (c->replicas + c->prefill_replicas));
+    run_plan_add_context(&s->plan, "gpu", c->gpu->name);
     run_plan_add_context(&s->plan, "gpus", gpus);
-    run_plan_add_context(&s->plan, "precision", c.precision == SIM_FP8 ? "fp8" : "bf16");
+    run_plan_add_context(&s->plan, "precision", spec_precision_name(c->precision));
     run_plan_add_context(&s->plan, "simulated", "yes");
+    simspec_release(&spec);
 }
 
 static void undo(struct session *s)

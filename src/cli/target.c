@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/spec.h"
+#include "cli/simspec.h"
 
 static bool is_sim(const char *text)
 {
@@ -12,10 +12,14 @@ static bool is_sim(const char *text)
 
 int target_check(const char *text, struct err *e)
 {
-    struct sim_config config;
     struct url url;
-    if (is_sim(text))
-        return spec_parse(slice_of(text + 4), &config, e);
+    if (is_sim(text)) {
+        struct simspec spec;
+        int rc = simspec_open(text + 4, &spec, e);
+        if (rc == OK)
+            simspec_release(&spec);
+        return rc;
+    }
     if (!strstr(text, "://") && strncmp(text, "unix:", 5) != 0 && !strchr(text, '@'))
         return err_set(
             e, ERR_USAGE,

@@ -32,8 +32,7 @@ static int refuse(struct reader *r, const char *param, const char *why)
 static void add_token(struct reader *r, uint32_t id)
 {
     r->ask->prompt_tokens++;
-    if (r->kind == ASK_TOKENIZE)
-        buf_append(&r->ask->ids, &id, sizeof id);
+    buf_append(&r->ask->ids, &id, sizeof id);
 }
 
 static void add_mark(struct reader *r, int mark)
@@ -44,10 +43,6 @@ static void add_mark(struct reader *r, int mark)
 static void add_text(struct reader *r, struct slice text)
 {
     r->ask->prompt_hash = text_hash(r->ask->prompt_hash, text.p, text.n);
-    if (r->kind != ASK_TOKENIZE) {
-        r->ask->prompt_tokens += text_count(text);
-        return;
-    }
     while (text.n > 0) {
         size_t n = text_piece(text);
         add_token(r, text_token(slice_make(text.p, n), r->vocabulary));

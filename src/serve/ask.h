@@ -1,8 +1,8 @@
 #ifndef LOADLINE_SERVE_ASK_H
 #define LOADLINE_SERVE_ASK_H
 
-/* Bodies of requests, read and checked: what is asked of the engine. Pure; prompts are counted and hashed while they
- * are read and not kept. Fields that are unknown are passed over, as real servers do; null is the same as
+/* Bodies of requests, read and checked: what is asked of the engine. Pure; prompts become token ids while they
+ * are read, and their text is not kept. Fields that are unknown are passed over, as real servers do; null is the same as
  * absent. */
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@ struct ask {
     bool has_prompt;
     int64_t prompt_tokens;
     uint64_t prompt_hash;    /* text_hash of its bytes */
-    struct buf ids;          /* ASK_TOKENIZE: uint32_t each */
+    struct buf ids;          /* of the prompt, uint32_t each */
     int64_t max_tokens;      /* −1 when not given */
     int64_t min_tokens;
     bool stream, ignore_eos, include_usage, continuous_usage;

@@ -41,13 +41,14 @@ static void answer_metrics(struct client *c)
 {
     struct server *s = c->server;
     struct buf body = {0};
-    const struct exposition *counted[SIM_MAX_REPLICAS];
-    struct engine_counts engines[SIM_MAX_REPLICAS];
-    for (int i = 0; i < s->config->replicas; i++) {
-        counted[i] = &s->lanes[i].counted;
-        engines[i] = engine_counts(s->lanes[i].engine);
+    const struct exposition *counted[2 * SIM_MAX_REPLICAS]; /* for prompts and for decoding */
+    struct engine_counts engines[2 * SIM_MAX_REPLICAS];
+    int n = cluster_engines(s->cluster);
+    for (int i = 0; i < n; i++) {
+        counted[i] = &s->counted[i];
+        engines[i] = cluster_counts(s->cluster, i);
     }
-    exposition_page(&body, model_name(c), counted, engines, s->config->replicas);
+    exposition_page(&body, model_name(c), counted, engines, n);
     client_respond(c, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&body));
     buf_release(&body);
 }
@@ -121,6 +122,12 @@ static void answer_tokenize(struct client *c)
     ask_release(&a);
 }
 
+static void answer_reset(struct client *c)
+{
+    cluster_forget_prefixes(c->server->cluster);
+    answer_health(c);
+}
+
 static const struct endpoint_row {
     const char *path, *method;
     void (*answer)(struct client *c);
@@ -132,8 +139,7 @@ static const struct endpoint_row {
     {"/version", "GET", answer_version},
     {"/metrics", "GET", answer_metrics},
     {"/tokenize", "POST", answer_tokenize},
-    /* There is no prefix cache to forget: it is as empty as asked for. */
-    {"/reset_prefix_cache", "POST", answer_health},
+    {"/reset_prefix_cache", "POST", answer_reset},
 };
 
 void endpoints_answer(struct client *c)

@@ -20,19 +20,20 @@ enum {
 
 struct generation {
     struct client *client;
-    struct lane *lane;
-    struct engine_request *request; /* NULL once its last token is out */
+    int engine;                      /* where it began: who counts it */
+    struct cluster_request *request; /* NULL once its last token is out */
+    struct buf ids;                  /* of the prompt and the answer */
     struct plan plan;
     bool chat, stream, include_usage, continuous_usage;
     bool chunked; /* an HTTP/1.0 client gets the bare stream */
-    int64_t prompt_tokens;
+    int64_t prompt_tokens, cached_tokens;
     int64_t done;    /* tokens given out */
     uint64_t spoken; /* bytes of text given out */
     int64_t arrived_ns, created_s;
     char id[ID_BYTES];
     struct buf event; /* stream: an event's front, then its back from back_at */
     size_t back_at;
-    struct buf text; /* otherwise: the answer so far */
+    struct buf text; /* stream: of the tokens that leave together; otherwise the answer so far */
 };
 
 static struct reply_answer answer_of(const struct generation *g)
@@ -41,6 +42,18 @@ static struct reply_answer answer_of(const struct generation *g)
                                  .model = g->client->server->config->model->name,
                                  .created_s = g->created_s,
                                  .chat = g->chat};
+}
+
+static struct exposition *counted(const struct generation *g)
+{
+    return &g->client->server->counted[g->engine];
+}
+
+static struct reply_usage usage_of(const struct generation *g)
+{
+    return (struct reply_usage){.prompt_tokens = g->prompt_tokens,
+                                .output_tokens = g->done,
+                                .cached_tokens = g->cached_tokens};
 }
 
 /* ---- beginning ---- */
@@ -101,7 +114,24 @@ static void send_head(struct generation *g)
     client_send(c, out->p, out->n, MAX_BACKLOG_BYTES);
 }
 
-int generation_begin(struct client *c, const struct ask *a, bool chat, struct ask_fault *fault)
+static void enter(struct generation *g, struct ask *a)
+{
+    struct server *s = g->client->server;
+    g->ids = a->ids;
+    a->ids = (struct buf){0};
+    plan_ids(&g->plan, s->config->model->vocabulary, &g->ids);
+    struct engine_ask ask = {.prompt_tokens = g->prompt_tokens,
+                             .output_tokens = g->plan.output_tokens,
+                             .ids = (const uint32_t *)(const void *)g->ids.p,
+                             .id_count = (int64_t)(g->ids.n / sizeof(uint32_t)),
+                             .owner = g};
+    g->request = cluster_ask(s->cluster, &ask);
+    if (!g->request)
+        BUG("the engine refused lengths that were checked");
+    g->engine = cluster_engine_of(g->request);
+}
+
+int generation_begin(struct client *c, struct ask *a, bool chat, struct ask_fault *fault)
 {
     struct server *s = c->server;
     int64_t limit = output_limit(s, a, chat);
@@ -110,7 +140,6 @@ int generation_begin(struct client *c, const struct ask *a, bool chat, struct as
     struct generation *g = MEM_NEW(struct generation);
     uint64_t number = s->requests++;
     *g = (struct generation){.client = c,
-                             .lane = pace_lane(s),
                              .plan = plan_answer(a, s->options->seed, number, limit),
                              .chat = chat,
                              .stream = a->stream,
@@ -122,9 +151,7 @@ int generation_begin(struct client *c, const struct ask *a, bool chat, struct as
                              .created_s = clock_real_ns() / NS_PER_S};
     snprintf(g->id, sizeof g->id, "%s-%016llx", chat ? "chatcmpl" : "cmpl",
              (unsigned long long)number);
-    g->request = engine_submit(g->lane->engine, a->prompt_tokens, g->plan.output_tokens, g);
-    if (!g->request)
-        BUG("the engine refused lengths that were checked");
+    enter(g, a);
     c->generation = g;
     if (g->stream) {
         prepare_event(g);
@@ -136,9 +163,10 @@ int generation_begin(struct client *c, const struct ask *a, bool chat, struct as
 void generation_free(struct generation *g)
 {
     if (g->request) {
-        engine_cancel(g->lane->engine, g->request);
-        g->lane->counted.finished[FINISH_ABORT]++;
+        cluster_cancel(g->client->server->cluster, g->request);
+        counted(g)->finished[FINISH_ABORT]++;
     }
+    buf_release(&g->ids);
     buf_release(&g->event);
     buf_release(&g->text);
     free(g);
@@ -159,9 +187,10 @@ static struct slice next_text(struct generation *g, bool last)
     return word;
 }
 
-static void put_event(struct generation *g, struct slice text, bool last, struct buf *out)
+static void put_event(struct generation *g, struct slice text, bool first, bool last,
+                      struct buf *out)
 {
-    if (g->done == 1 && g->chat) {
+    if (first && g->chat) {
         struct reply_answer a = answer_of(g);
         reply_role_event(out, &a);
     }
@@ -177,7 +206,8 @@ static void put_event(struct generation *g, struct slice text, bool last, struct
     }
     if (g->continuous_usage) {
         buf_puts(out, ",\"usage\":");
-        reply_usage(out, g->prompt_tokens, g->done);
+        struct reply_usage u = usage_of(g);
+        reply_usage(out, &u);
     }
     buf_puts(out, "}\n\n");
 }
@@ -187,20 +217,21 @@ static void put_end(struct generation *g, struct buf *out)
 {
     if (g->include_usage) {
         struct reply_answer a = answer_of(g);
-        reply_usage_event(out, &a, g->prompt_tokens, g->done);
+        struct reply_usage u = usage_of(g);
+        reply_usage_event(out, &a, &u);
     }
     buf_puts(out, "data: [DONE]\n\n");
 }
 
-/* One message for each token: the chunk's size, the event, the chunk's end. False when the client
- * is gone, and the generation with it. */
-static bool send_event(struct generation *g, struct slice text, bool last)
+/* One message for the tokens of a step: the chunk's size, the event, the chunk's end. False when
+ * the client is gone, and the generation with it. */
+static bool send_event(struct generation *g, struct slice text, bool first, bool last)
 {
     struct client *c = g->client;
     struct buf *out = &c->server->scratch;
     buf_clear(out);
     size_t begin = g->chunked ? reply_chunk_begin(out) : 0;
-    put_event(g, text, last, out);
+    put_event(g, text, first, last, out);
     if (last)
         put_end(g, out);
     if (g->chunked)
@@ -215,8 +246,8 @@ static void send_answer(struct generation *g)
     struct buf body = {0};
     struct client *c = g->client;
     struct reply_answer a = answer_of(g);
-    reply_body(&body, &a, buf_slice(&g->text), finish_name(g->plan.finish), g->prompt_tokens,
-               g->done);
+    struct reply_usage u = usage_of(g);
+    reply_body(&body, &a, buf_slice(&g->text), finish_name(g->plan.finish), &u);
     generation_free(g);
     c->generation = NULL;
     client_respond(c, 200, "application/json", buf_slice(&body));
@@ -224,23 +255,35 @@ static void send_answer(struct generation *g)
     buf_release(&body);
 }
 
-void generation_token(struct generation *g, bool last, int64_t now_ns)
+/* The text of the next `count` tokens: appended to what there is, or to nothing in a stream. */
+static void put_text(struct generation *g, const struct engine_token *t)
+{
+    if (g->stream)
+        buf_clear(&g->text);
+    for (int64_t i = 0; i < t->count; i++)
+        buf_put(&g->text, next_text(g, t->last && i + 1 == t->count));
+}
+
+void generation_token(struct generation *g, const struct engine_token *t, int64_t now_ns)
 {
     struct client *c = g->client;
+    bool first = g->done == 0, last = t->last; /* the tokens are gone when a client is */
     if (last) {
         g->request = NULL;
-        g->lane->counted.finished[g->plan.finish]++;
+        counted(g)->finished[g->plan.finish]++;
     }
-    if (g->done++ == 0)
-        exposition_first_token(&g->lane->counted, g->prompt_tokens, now_ns - g->arrived_ns);
-    struct slice text = next_text(g, last);
+    if (first) {
+        g->cached_tokens = t->cached;
+        exposition_first_token(counted(g), g->prompt_tokens, now_ns - g->arrived_ns);
+    }
+    put_text(g, t);
+    g->done += t->count;
     if (!g->stream) {
-        buf_put(&g->text, text);
         if (last)
             send_answer(g);
         return;
     }
-    if (send_event(g, text, last) && last) {
+    if (send_event(g, buf_slice(&g->text), first, last) && last) {
         generation_free(g);
         c->generation = NULL;
         client_answered(c);

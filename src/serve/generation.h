@@ -9,15 +9,16 @@
 
 #include "serve/ask.h"
 #include "serve/client.h"
+#include "sim/engine.h"
 
 struct generation;
 
-/* Plans the answer and queues it; a stream's head goes out at once. ERR_INPUT with the reason when prompt
+/* Plans the answer and queues it, taking the ask's token ids; a stream's head goes out at once. ERR_INPUT with the reason when prompt
  * and output do not fit the context (fault->param names the field). */
-int generation_begin(struct client *c, const struct ask *a, bool chat, struct ask_fault *fault);
+int generation_begin(struct client *c, struct ask *a, bool chat, struct ask_fault *fault);
 
-/* A token of the generation's request. */
-void generation_token(struct generation *g, bool last, int64_t now_ns);
+/* Tokens of the generation's request, that leave together. */
+void generation_token(struct generation *g, const struct engine_token *t, int64_t now_ns);
 
 /* The server ends: tells the client. */
 void generation_abort(struct generation *g);

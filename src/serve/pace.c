@@ -8,74 +8,35 @@
 
 void pace_init(struct server *s)
 {
-    s->lanes = MEM_ARRAY(struct lane, (size_t)s->config->replicas);
-    for (int i = 0; i < s->config->replicas; i++)
-        s->lanes[i].engine = engine_new(s->config, s->options->seed + (uint64_t)i);
+    s->cluster = cluster_new(s->config, s->options->seed);
+    s->counted = MEM_ARRAY(struct exposition, (size_t)cluster_engines(s->cluster));
 }
 
 void pace_release(struct server *s)
 {
-    for (int i = 0; i < s->config->replicas; i++)
-        engine_free(s->lanes[i].engine);
-    free(s->lanes);
-}
-
-static int64_t requests_in(const struct lane *l)
-{
-    struct engine_counts c = engine_counts(l->engine);
-    return c.running + c.waiting;
-}
-
-struct lane *pace_lane(struct server *s)
-{
-    struct lane *best = &s->lanes[0];
-    for (int i = 1; i < s->config->replicas; i++)
-        if (requests_in(&s->lanes[i]) < requests_in(best))
-            best = &s->lanes[i];
-    return best;
-}
-
-static void begin_step(struct lane *l, int64_t start_ns)
-{
-    int64_t duration_ns;
-    l->stepping = engine_step_begin(l->engine, &duration_ns);
-    if (!l->stepping)
-        return;
-    int64_t now_ns = clock_mono_ns();
-    l->due_ns = start_ns + duration_ns;
-    if (l->due_ns < now_ns)
-        l->due_ns = now_ns + duration_ns;
-}
-
-static void end_step(struct lane *l)
-{
-    const struct engine_token *tokens;
-    int64_t now_ns = clock_mono_ns();
-    size_t n = engine_step_end(l->engine, &tokens);
-    for (size_t i = 0; i < n; i++)
-        generation_token(tokens[i].owner, tokens[i].last, now_ns);
-    begin_step(l, l->due_ns);
+    cluster_free(s->cluster);
+    free(s->counted);
 }
 
 void pace_run(struct server *s)
 {
-    for (int i = 0; i < s->config->replicas; i++)
-        if (s->lanes[i].stepping && s->lanes[i].due_ns <= clock_mono_ns())
-            end_step(&s->lanes[i]);
+    const struct engine_token *tokens;
+    size_t n;
+    int64_t at_ns, now_ns = clock_mono_ns();
+    while (cluster_run(s->cluster, now_ns, &tokens, &n, &at_ns)) {
+        for (size_t i = 0; i < n; i++)
+            generation_token(tokens[i].owner, &tokens[i], now_ns);
+        now_ns = clock_mono_ns();
+        cluster_begin(s->cluster, now_ns);
+    }
 }
 
 void pace_begin(struct server *s)
 {
-    for (int i = 0; i < s->config->replicas; i++)
-        if (!s->lanes[i].stepping && requests_in(&s->lanes[i]) > 0)
-            begin_step(&s->lanes[i], clock_mono_ns());
+    cluster_begin(s->cluster, clock_mono_ns());
 }
 
 int64_t pace_due_ns(const struct server *s)
 {
-    int64_t due_ns = INT64_MAX;
-    for (int i = 0; i < s->config->replicas; i++)
-        if (s->lanes[i].stepping && s->lanes[i].due_ns < due_ns)
-            due_ns = s->lanes[i].due_ns;
-    return due_ns;
+    return cluster_due_ns(s->cluster);
 }

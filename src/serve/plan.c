@@ -70,3 +70,12 @@ struct plan plan_answer(const struct ask *a, uint64_t seed, uint64_t number, int
         cut_at_stop(a, &p);
     return p;
 }
+
+void plan_ids(const struct plan *p, int vocabulary, struct buf *out)
+{
+    struct rng words = p->words;
+    for (int64_t i = p->ends_silently; i < p->output_tokens; i++) {
+        uint32_t id = text_token(text_word(&words), vocabulary);
+        buf_append(out, &id, sizeof id);
+    }
+}

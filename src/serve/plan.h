@@ -18,6 +18,9 @@ struct plan {
     struct rng words;       /* at the first word */
 };
 
+/* Appends the token ids of the answer's words, uint32_t each: what a later prompt that repeats them can find cached. */
+void plan_ids(const struct plan *p, int vocabulary, struct buf *out);
+
 /* `limit` is the longest output allowed; `number` tells requests apart that are not repeatable. */
 struct plan plan_answer(const struct ask *a, uint64_t seed, uint64_t number, int64_t limit);
 

@@ -91,15 +91,17 @@ void reply_put_count(struct buf *out, int64_t v)
     buf_append(out, digits + at, sizeof digits - at);
 }
 
-void reply_usage(struct buf *out, int64_t prompt_tokens, int64_t output_tokens)
+void reply_usage(struct buf *out, const struct reply_usage *u)
 {
     buf_puts(out, "{\"prompt_tokens\":");
-    reply_put_count(out, prompt_tokens);
+    reply_put_count(out, u->prompt_tokens);
     buf_puts(out, ",\"total_tokens\":");
-    reply_put_count(out, prompt_tokens + output_tokens);
+    reply_put_count(out, u->prompt_tokens + u->output_tokens);
     buf_puts(out, ",\"completion_tokens\":");
-    reply_put_count(out, output_tokens);
-    buf_puts(out, ",\"prompt_tokens_details\":{\"cached_tokens\":0}}");
+    reply_put_count(out, u->output_tokens);
+    buf_puts(out, ",\"prompt_tokens_details\":{\"cached_tokens\":");
+    reply_put_count(out, u->cached_tokens);
+    buf_puts(out, "}}");
 }
 
 static void put_common(struct buf *out, const struct reply_answer *a, const char *object)
@@ -135,13 +137,12 @@ void reply_role_event(struct buf *out, const struct reply_answer *a)
                   "\"logprobs\":null,\"finish_reason\":null}]}\n\n");
 }
 
-void reply_usage_event(struct buf *out, const struct reply_answer *a, int64_t prompt_tokens,
-                       int64_t output_tokens)
+void reply_usage_event(struct buf *out, const struct reply_answer *a, const struct reply_usage *u)
 {
     buf_puts(out, "data: ");
     put_common(out, a, event_object(a));
     buf_puts(out, "\"choices\":[],\"usage\":");
-    reply_usage(out, prompt_tokens, output_tokens);
+    reply_usage(out, u);
     buf_puts(out, "}\n\n");
 }
 
@@ -153,7 +154,7 @@ void reply_error_event(struct buf *out, int status, const char *message)
 }
 
 void reply_body(struct buf *out, const struct reply_answer *a, struct slice text,
-                const char *finish_reason, int64_t prompt_tokens, int64_t output_tokens)
+                const char *finish_reason, const struct reply_usage *u)
 {
     put_common(out, a, a->chat ? "chat.completion" : "text_completion");
     buf_puts(out, a->chat
@@ -163,7 +164,7 @@ void reply_body(struct buf *out, const struct reply_answer *a, struct slice text
     buf_printf(out,
                "%s,\"logprobs\":null,\"finish_reason\":\"%s\"}],\"usage\":", a->chat ? "}" : "",
                finish_reason);
-    reply_usage(out, prompt_tokens, output_tokens);
+    reply_usage(out, u);
     buf_puts(out, "}");
 }
 

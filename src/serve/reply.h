@@ -27,7 +27,12 @@ void reply_head(struct buf *out, const struct reply_head *h);
 void reply_error(struct buf *out, int status, const char *message, const char *param);
 
 /* {"prompt_tokens":…}: the value of "usage". */
-void reply_usage(struct buf *out, int64_t prompt_tokens, int64_t output_tokens);
+struct reply_usage {
+    int64_t prompt_tokens, output_tokens;
+    int64_t cached_tokens; /* of the prompt */
+};
+
+void reply_usage(struct buf *out, const struct reply_usage *u);
 
 /* What all events and bodies of one answer have in common. */
 struct reply_answer {
@@ -44,13 +49,12 @@ void reply_event_back(struct buf *out, const struct reply_answer *a);
 
 /* Whole events: the role that begins a chat, the usage behind the last token, an error. */
 void reply_role_event(struct buf *out, const struct reply_answer *a);
-void reply_usage_event(struct buf *out, const struct reply_answer *a, int64_t prompt_tokens,
-                       int64_t output_tokens);
+void reply_usage_event(struct buf *out, const struct reply_answer *a, const struct reply_usage *u);
 void reply_error_event(struct buf *out, int status, const char *message);
 
 /* The body of an answer that is not streamed. */
 void reply_body(struct buf *out, const struct reply_answer *a, struct slice text,
-                const char *finish_reason, int64_t prompt_tokens, int64_t output_tokens);
+                const char *finish_reason, const struct reply_usage *u);
 
 /* A chunk of chunked coding around what is appended between the calls (at least a byte). Room is kept for
  * the longest size: the chunk begins at the place that reply_chunk_end returns. */

@@ -11,16 +11,9 @@
 #include "serve/exposition.h"
 #include "serve/listener.h"
 #include "serve/serve.h"
-#include "sim/engine.h"
+#include "sim/cluster.h"
 
 struct client;
-
-struct lane { /* one replica and its place in time */
-    struct engine *engine;
-    bool stepping;
-    int64_t due_ns; /* end of the step under way */
-    struct exposition counted;
-};
 
 struct server {
     const struct serve_options *options;
@@ -28,7 +21,8 @@ struct server {
     struct poller poller;
     struct listener listener;
     bool accepting;           /* the listener is watched: not while descriptors are exhausted */
-    struct lane *lanes;       /* config->replicas of them */
+    struct cluster *cluster;
+    struct exposition *counted; /* for each engine of the cluster */
     struct client *clients;   /* open */
     struct client *dead;      /* closed, still named by events of this turn of the loop */
     uint64_t requests;        /* generations begun: the number of the next */

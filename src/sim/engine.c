@@ -3,268 +3,269 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
-#include "sim/step.h"
+#include "sim/noise.h"
+#include "sim/scheduler.h"
 
 #define NS_PER_SECOND 1e9
 
-struct engine_request {
-    void *owner;
-    int64_t prompt_tokens, output_tokens;
-    int64_t generated; /* tokens given out */
-    int64_t computed;  /* tokens whose keys and values are in the cache */
-    int64_t chunk;     /* tokens of the step under way; 0: not in it */
-    int64_t blocks;    /* of cache held */
-    bool running;
-    struct engine_request *prev, *next; /* in the queue while it waits */
-};
+enum { REMEMBERED_ROWS = 8192 };
 
 struct engine {
-    struct sim_config config;
-    struct step_law law;
-    uint64_t seed;
-    struct engine_request **running;     /* in order of admission */
-    struct engine_request *first, *last; /* the queue */
+    struct core core;
+    struct noise noise;
     struct engine_token *tokens;
     struct step_chunk *chunks;
-    struct engine_counts counts;
     bool in_step;
 };
 
-struct engine *engine_new(const struct sim_config *c, uint64_t seed)
+static const struct scheduler *scheduler_of(enum sim_engine engine)
+{
+    switch (engine) {
+    case SIM_SGLANG:
+        return &scheduler_sglang;
+    case SIM_TGI:
+        return &scheduler_tgi;
+    case SIM_TRTLLM:
+        return &scheduler_trtllm;
+    default:
+        return &scheduler_vllm;
+    }
+}
+
+struct engine *engine_new(const struct sim_config *config, uint64_t seed)
 {
     struct engine *e = MEM_NEW(struct engine);
-    size_t seqs = (size_t)c->max_num_seqs;
-    e->config = *c;
-    e->law = step_law_of(c);
-    e->seed = seed;
-    e->running = MEM_ARRAY(struct engine_request *, seqs);
+    struct core *c = &e->core;
+    size_t seqs = (size_t)config->max_num_seqs;
+    c->config = *config;
+    c->law = step_law_of(config);
+    step_law_remember(&c->law, core_least(config->max_num_batched_tokens, REMEMBERED_ROWS));
+    c->seed = seed;
+    c->scheduler = scheduler_of(config->engine);
+    c->counts.blocks = config->kv_blocks;
+    if (c->scheduler->radix)
+        c->radix = radix_new();
+    else
+        c->blocks = blocks_new(config->kv_blocks);
+    c->running = MEM_ARRAY(struct engine_request *, seqs);
+    c->state = mem_zero(1, c->scheduler->state_bytes + 1);
+    if (c->scheduler->open)
+        c->scheduler->open(c);
+    e->noise =
+        (struct noise){.seed = seed, .step_cv = config->noise_cv, .drift_cv = config->drift_cv};
     e->tokens = MEM_ARRAY(struct engine_token, seqs);
     e->chunks = MEM_ARRAY(struct step_chunk, seqs);
-    e->counts.blocks = c->kv_blocks;
     return e;
+}
+
+static void free_request(struct engine_request *r)
+{
+    free(r->table);
+    free(r->chain);
+    free(r);
 }
 
 void engine_free(struct engine *e)
 {
     if (!e)
         return;
-    for (int64_t i = 0; i < e->counts.running; i++)
-        free(e->running[i]);
-    while (e->first) {
-        struct engine_request *r = e->first;
-        e->first = r->next;
-        free(r);
+    struct core *c = &e->core;
+    for (int64_t i = 0; i < c->counts.running; i++)
+        free_request(c->running[i]);
+    while (c->first) {
+        struct engine_request *r = c->first;
+        c->first = r->next;
+        free_request(r);
     }
-    free(e->running);
+    step_law_forget(&c->law);
+    blocks_free(c->blocks);
+    radix_free(c->radix);
+    free(c->running);
+    free(c->state);
     free(e->tokens);
     free(e->chunks);
     free(e);
 }
 
-/* Queues r behind `before`; at the front when that is NULL. */
-static void queue_insert(struct engine *e, struct engine_request *r, struct engine_request *before)
+/* ---- requests ---- */
+
+static bool allowed(const struct core *c, const struct engine_ask *a)
 {
-    r->prev = before;
-    r->next = before ? before->next : e->first;
-    *(r->prev ? &r->prev->next : &e->first) = r;
-    *(r->next ? &r->next->prev : &e->last) = r;
-    e->counts.waiting++;
+    int64_t longest = c->config.max_model_len;
+    if (a->prompt_tokens < 1 || a->output_tokens < 1 || a->prompt_tokens > longest ||
+        a->output_tokens > longest - a->prompt_tokens)
+        return false;
+    return a->arrived >= 0 && a->arrived < a->output_tokens && a->id_count >= 0 &&
+           a->id_count <= a->prompt_tokens + a->output_tokens;
 }
 
-static void queue_remove(struct engine *e, struct engine_request *r)
+struct engine_request *engine_ask(struct engine *e, const struct engine_ask *a)
 {
-    *(r->prev ? &r->prev->next : &e->first) = r->next;
-    *(r->next ? &r->next->prev : &e->last) = r->prev;
-    e->counts.waiting--;
+    struct core *c = &e->core;
+    if (!allowed(c, a))
+        return NULL;
+    struct engine_request *r = MEM_NEW(struct engine_request);
+    *r = (struct engine_request){.prompt_tokens = a->prompt_tokens,
+                                 .output_tokens = a->output_tokens,
+                                 .generated = a->arrived,
+                                 .arrived = a->arrived,
+                                 .owner = a->owner,
+                                 .ids = a->ids,
+                                 .id_count = a->ids ? a->id_count : 0,
+                                 .priority = a->priority,
+                                 .number = c->requests++};
+    c->scheduler->arrive(c, r);
+    return r;
 }
 
 struct engine_request *engine_submit(struct engine *e, int64_t prompt_tokens, int64_t output_tokens,
                                      void *owner)
 {
-    int64_t longest = e->config.max_model_len;
-    if (prompt_tokens < 1 || output_tokens < 1 || prompt_tokens > longest ||
-        output_tokens > longest - prompt_tokens)
-        return NULL;
-    struct engine_request *r = MEM_NEW(struct engine_request);
-    r->owner = owner;
-    r->prompt_tokens = prompt_tokens;
-    r->output_tokens = output_tokens;
-    queue_insert(e, r, e->last);
-    return r;
-}
-
-static void release_blocks(struct engine *e, struct engine_request *r)
-{
-    e->counts.blocks_used -= r->blocks;
-    r->blocks = 0;
-    r->computed = 0;
-    r->chunk = 0;
-}
-
-static void running_remove(struct engine *e, int64_t at)
-{
-    int64_t behind = --e->counts.running - at;
-    memmove(&e->running[at], &e->running[at + 1], (size_t)behind * sizeof(struct engine_request *));
+    return engine_ask(e, &(struct engine_ask){.prompt_tokens = prompt_tokens,
+                                              .output_tokens = output_tokens,
+                                              .owner = owner});
 }
 
 void engine_cancel(struct engine *e, struct engine_request *r)
 {
+    struct core *c = &e->core;
     if (r->running) {
-        int64_t at = 0;
-        while (e->running[at] != r)
-            at++;
-        running_remove(e, at);
-        release_blocks(e, r);
+        core_retire(c, r);
+        c->scheduler->release(c, r, true);
     } else {
-        queue_remove(e, r);
+        core_dequeue(c, r);
     }
-    free(r);
+    free_request(r);
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+/* ---- steps ---- */
 
-/* Holds blocks for the sequence's first `tokens` tokens; false, and nothing taken, when there are
- * too few. */
-static bool hold_blocks(struct engine *e, struct engine_request *r, int64_t tokens)
+/* Sums up what the step holds. False when nothing. */
+static bool describe_step(struct engine *e, struct step_batch *b)
 {
-    int64_t more = (tokens + SIM_BLOCK_TOKENS - 1) / SIM_BLOCK_TOKENS - r->blocks;
-    if (more > e->counts.blocks - e->counts.blocks_used)
-        return false;
-    if (more > 0) {
-        r->blocks += more;
-        e->counts.blocks_used += more;
-    }
-    return true;
-}
-
-static struct engine_request *preempt_last(struct engine *e)
-{
-    struct engine_request *victim = e->running[--e->counts.running];
-    release_blocks(e, victim);
-    victim->running = false;
-    queue_insert(e, victim, NULL);
-    e->counts.preemptions++;
-    return victim;
-}
-
-/* Gives each running sequence its share of the step. Returns what is left of the budget; 0 also
- * after a preemption, when no new sequence may come in. */
-static int64_t schedule_running(struct engine *e, int64_t budget)
-{
-    uint64_t preemptions = e->counts.preemptions;
-    for (int64_t i = 0; i < e->counts.running && budget > 0; i++) {
-        struct engine_request *r = e->running[i];
-        int64_t n = least(r->prompt_tokens + r->generated - r->computed, budget);
-        while (!hold_blocks(e, r, r->computed + n))
-            if (preempt_last(e) == r)
-                return 0;
-        r->chunk = n;
-        budget -= n;
-    }
-    return e->counts.preemptions == preemptions ? budget : 0;
-}
-
-static void schedule_waiting(struct engine *e, int64_t budget)
-{
-    while (e->first && budget > 0 && e->counts.running < e->config.max_num_seqs) {
-        struct engine_request *r = e->first;
-        int64_t n = least(r->prompt_tokens + r->generated, budget);
-        if (!hold_blocks(e, r, n))
-            return;
-        queue_remove(e, r);
-        r->running = true;
-        r->chunk = n;
-        budget -= n;
-        e->running[e->counts.running++] = r;
-        if (r->generated == 0)
-            e->counts.admitted_prompt_tokens += (uint64_t)r->prompt_tokens;
-    }
-}
-
-/* Multiplies a step's time by a log-normal number of mean 1 and the configured variation. */
-static double noise(const struct engine *e)
-{
-    double cv = e->config.noise_cv;
-    if (cv <= 0)
-        return 1;
-    struct rng r = rng_at(e->seed, RNG_SIM_NOISE, e->counts.steps);
-    double variance = log1p(cv * cv);
-    return exp(sqrt(variance) * rng_normal(&r) - variance / 2);
-}
-
-static struct step_batch describe_step(struct engine *e)
-{
-    struct step_batch b = {.chunks = e->chunks};
-    for (int64_t i = 0; i < e->counts.running; i++) {
-        const struct engine_request *r = e->running[i];
+    const struct core *c = &e->core;
+    int64_t window = c->law.window_tokens;
+    *b = (struct step_batch){.chunks = e->chunks};
+    for (int64_t i = 0; i < c->counts.running; i++) {
+        const struct engine_request *r = c->running[i];
         if (r->chunk == 1 && r->generated > 0) {
-            b.decodes++;
-            b.decode_context_tokens += r->computed + 1;
+            int64_t context = r->computed + 1 + r->drafts;
+            b->decodes++;
+            b->drafts += r->drafts;
+            b->decode_context_tokens += context;
+            b->decode_window_tokens += context < window ? context : window;
         } else if (r->chunk > 0) {
-            e->chunks[b.chunk_count++] = (struct step_chunk){r->chunk, r->computed};
+            e->chunks[b->chunk_count++] = (struct step_chunk){r->chunk, r->computed};
+            b->prompts_done += r->chunk == core_rest(r);
         }
     }
-    return b;
+    return b->decodes > 0 || b->chunk_count > 0;
 }
 
 bool engine_step_begin(struct engine *e, int64_t *duration_ns)
 {
+    struct core *c = &e->core;
+    struct step_batch b;
     if (e->in_step)
         BUG("a step was begun inside a step");
-    int64_t left = schedule_running(e, e->config.max_num_batched_tokens);
-    schedule_waiting(e, left);
-    if (e->counts.running == 0)
+    if (c->counts.running + c->counts.waiting == 0)
         return false;
-    struct step_batch b = describe_step(e);
-    *duration_ns = (int64_t)ceil(step_seconds(&e->law, &b) * noise(e) * NS_PER_SECOND);
+    c->scheduler->choose(c);
+    if (!describe_step(e, &b)) {
+        if (c->counts.running + c->counts.waiting > 0)
+            BUG("a scheduler with work to do chose nothing");
+        return false;
+    }
+    double seconds = step_seconds(&c->law, &b);
+    seconds *= noise_factor(&e->noise, c->counts.steps, seconds);
+    *duration_ns = (int64_t)ceil(seconds * NS_PER_SECOND);
     e->in_step = true;
     return true;
 }
 
-/* Books what the step computed; true when that brought the sequence a token. */
-static bool take_token(struct engine_request *r)
+/* Drafts are accepted one behind the other until the first that is not. */
+static int64_t accepted(struct core *c, const struct engine_request *r, struct rng *g)
 {
+    int64_t n = 0;
+    while (n < r->drafts && rng_unit(g) <= c->config.acceptance)
+        n++;
+    c->counts.drafts += (uint64_t)r->drafts;
+    c->counts.drafts_accepted += (uint64_t)n;
+    return n;
+}
+
+/* Books what the step computed; returns how many tokens that brought the sequence. */
+static int64_t book(struct core *c, struct engine_request *r, struct rng *g)
+{
+    int64_t n = 0;
+    if (r->chunk == 0)
+        return 0;
     r->computed += r->chunk;
-    bool caught_up = r->chunk > 0 && r->computed == r->prompt_tokens + r->generated;
-    r->chunk = 0;
-    r->generated += caught_up;
-    return caught_up;
+    if (core_rest(r) == 0) {
+        int64_t more = r->drafts ? accepted(c, r, g) : 0;
+        r->computed += more;
+        r->generated += 1 + more;
+        n = 1 + more;
+    }
+    r->chunk = r->drafts = 0;
+    if (c->scheduler->computed)
+        c->scheduler->computed(c, r);
+    return n;
 }
 
 size_t engine_step_end(struct engine *e, const struct engine_token **tokens)
 {
+    struct core *c = &e->core;
     if (!e->in_step)
         BUG("a step was ended that had not begun");
     e->in_step = false;
-    e->counts.steps++;
+    struct rng draws = rng_at(c->seed, RNG_SIM_DRAFT, c->counts.steps++);
     size_t n = 0;
     int64_t kept = 0;
-    for (int64_t i = 0; i < e->counts.running; i++) {
-        struct engine_request *r = e->running[i];
-        bool last = false;
-        if (take_token(r)) {
-            last = r->generated == r->output_tokens;
-            e->tokens[n++] = (struct engine_token){r->owner, r->generated - 1, last};
+    for (int64_t i = 0; i < c->counts.running; i++) {
+        struct engine_request *r = c->running[i];
+        int64_t got = book(c, r, &draws);
+        bool last = r->generated == r->output_tokens;
+        if (got) {
+            e->tokens[n++] =
+                (struct engine_token){r->owner, r->generated - got, got, r->cached, last};
+            c->counts.generated_tokens += (uint64_t)got;
         }
         if (last) {
-            release_blocks(e, r);
-            free(r);
+            c->scheduler->release(c, r, true);
+            free_request(r);
         } else {
-            e->running[kept++] = r;
+            c->running[kept++] = r;
         }
     }
-    e->counts.running = kept;
-    e->counts.generated_tokens += n;
+    c->counts.running = kept;
     *tokens = e->tokens;
     return n;
 }
 
+/* ---- what it knows ---- */
+
+void engine_forget_prefixes(struct engine *e)
+{
+    struct core *c = &e->core;
+    if (c->radix)
+        radix_evict(c->radix, radix_evictable(c->radix));
+    else
+        blocks_forget(c->blocks);
+}
+
 struct engine_counts engine_counts(const struct engine *e)
 {
-    return e->counts;
+    const struct core *c = &e->core;
+    struct engine_counts n = c->counts;
+    if (c->radix) {
+        int64_t tokens = c->own_tokens + radix_tokens(c->radix) - radix_evictable(c->radix);
+        n.blocks_used = (tokens + SIM_BLOCK_TOKENS - 1) / SIM_BLOCK_TOKENS;
+    } else {
+        n.blocks_used = n.blocks - blocks_idle(c->blocks);
+    }
+    return n;
 }

@@ -1,15 +1,10 @@
 #ifndef LOADLINE_SIM_ENGINE_H
 #define LOADLINE_SIM_ENGINE_H
 
-/* The engine, step by step and without a clock: a scheduler after vLLM's v1 picks what the next step holds, the
- * step law says how long it takes, and at its end every sequence that caught up has one more token. The
- * caller owns time: begin a step, let its duration pass on whatever clock, end it.
- *
- * Scheduling: a budget of max_num_batched_tokens is dealt first to the running sequences in order of admission (one
- * token each, or the next chunk of a prompt), then to waiting ones, first come first served, while there
- * are fewer than max_num_seqs and blocks of cache for the chunk. When a running sequence finds no block, the
- * last admitted is preempted: it gives up its blocks, goes to the front of the queue and is later computed
- * anew. Same configuration, seed and calls: same results. */
+/* One engine, step by step and without a clock: its scheduler picks what the next step holds, the step law says how
+ * long it takes, and at its end every sequence that caught up has one more token (more where drafts were
+ * accepted). The caller owns time: begin a step, let its duration pass on whatever clock, end it.
+ * Same configuration, seed and calls: same results. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,25 +15,42 @@
 struct engine;
 struct engine_request;
 
+struct engine_ask {
+    int64_t prompt_tokens, output_tokens; /* exactly so many come out */
+    const uint32_t *ids;  /* of the prompt and as much of the output as is known: what others can share. The caller's,
+                           * until the request has ended. NULL: unlike any other */
+    int64_t id_count;     /* at most prompt_tokens + output_tokens */
+    int64_t priority;     /* for that policy: the smallest goes first */
+    int64_t arrived;      /* output tokens that came, and cache with them, from another engine; else 0 */
+    void *owner;          /* comes back with each token */
+};
+
 struct engine_token {
     void *owner;
-    int64_t index; /* 0 for a request's first */
-    bool last;     /* the request is complete and its handle no longer valid */
+    int64_t index;  /* 0 for a request's first */
+    int64_t count;  /* tokens from there on that leave together: more than 1 with accepted drafts */
+    int64_t cached; /* tokens of the prompt that were in the cache when it was admitted */
+    bool last;      /* the request is complete and its handle no longer valid */
 };
 
 struct engine_counts {
     int64_t running, waiting;
-    int64_t blocks_used, blocks;    /* of KV cache */
+    int64_t blocks_used, blocks;     /* of KV cache; used: not to be had by others */
     uint64_t steps, preemptions;
-    uint64_t admitted_prompt_tokens; /* looked up at admission; there is no prefix cache to find them in */
+    uint64_t admitted_prompt_tokens; /* looked up in the prefix cache */
+    uint64_t cached_prompt_tokens;   /* and found there */
     uint64_t generated_tokens;
+    uint64_t drafts, drafts_accepted;
 };
 
 struct engine *engine_new(const struct sim_config *c, uint64_t seed);
 void engine_free(struct engine *e);
 
-/* Queues a request for exactly `output_tokens` tokens; `owner` comes back with each. NULL when a length is below one or
- * both exceed max_model_len together. Allowed at any time. */
+/* Queues a request; NULL when a length is below one, both exceed max_model_len together, or more is said to be known
+ * or to have arrived than there is. Allowed at any time. */
+struct engine_request *engine_ask(struct engine *e, const struct engine_ask *ask);
+
+/* The same for a request unlike any other. */
 struct engine_request *engine_submit(struct engine *e, int64_t prompt_tokens, int64_t output_tokens,
                                      void *owner);
 
@@ -50,6 +62,9 @@ bool engine_step_begin(struct engine *e, int64_t *duration_ns);
 
 /* Ends the step: its tokens, in order of admission, valid until the next begin. */
 size_t engine_step_end(struct engine *e, const struct engine_token **tokens);
+
+/* Forgets every cached prefix; running requests keep what they hold. */
+void engine_forget_prefixes(struct engine *e);
 
 struct engine_counts engine_counts(const struct engine *e);
 

@@ -1,79 +1,31 @@
 #include "sim/spec.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#include "base/units.h"
-
-#define GIB (1024.0 * 1024.0 * 1024.0)
+#include "sim/fit.h"
+#include "sim/spec_options.h"
 
 #define DEFAULT_MODEL "llama-3.1-8b"
 #define DEFAULT_GPU   "h100"
 
-/* vLLM: gpu_memory_utilization's default, and what a running server keeps besides weights and cache
- * (activations of the largest step, captured graphs; more for mixtures of experts; communication
- * buffers when several GPUs share the model). */
-#define MEMORY_SHARE         0.9
-#define RESERVE_DENSE_GIB    5.5
-#define RESERVE_EXPERTS_GIB  8.0
-#define RESERVE_ONE_GPU_GIB  0.15
-#define RESERVE_MANY_GPU_GIB 0.6
+enum { NAME_SHOWN = 64 };
 
-/* vLLM's defaults by size of GPU for its API server (EngineArgs, v1). */
-#define LARGE_GPU_GIB 70.0
-
-enum {
-    LARGE_BATCHED_TOKENS = 8192,
-    LARGE_SEQS = 1024,
-    SMALL_BATCHED_TOKENS = 2048,
-    SMALL_SEQS = 256,
-    MAX_TP = 8,              /* GPUs of one host */
-    MIN_CACHE_TOKENS = 2048, /* one conversation of ordinary length */
-    MAX_SEQS = 1 << 16,
-    MAX_TOKENS = 1 << 24,
-    NAME_SHOWN = 64,
-};
-
-double spec_weight_bytes(const struct sim_config *c)
+double spec_kv_bytes(const struct sim_config *c)
 {
-    return c->model->params * (c->precision == SIM_FP8 ? 1.0 : 2.0);
+    return catalog_kv_bytes(c->model, catalog_element_bytes(c->kv_precision));
 }
 
-static const char *precision_name(enum sim_precision p)
+const char *spec_precision_name(enum sim_precision p)
 {
-    return p == SIM_FP8 ? "fp8" : "bf16";
+    static const char *const names[SIM_PRECISIONS] = {"bf16", "fp8", "fp4"};
+    return names[p];
 }
 
-static double usable_gib(const struct sim_config *c, int tp)
+const char *spec_engine_name(enum sim_engine engine)
 {
-    bool experts = c->model->active_params < c->model->params;
-    return MEMORY_SHARE * c->gpu->memory_gib - (experts ? RESERVE_EXPERTS_GIB : RESERVE_DENSE_GIB) -
-           (tp > 1 ? RESERVE_MANY_GPU_GIB : RESERVE_ONE_GPU_GIB);
-}
-
-static double cache_tokens(const struct sim_config *c, int tp)
-{
-    double room = usable_gib(c, tp) * GIB - spec_weight_bytes(c) / tp;
-    int cuts = tp < c->model->kv_heads ? tp : c->model->kv_heads;
-    return room / (c->model->kv_bytes_per_token / cuts);
-}
-
-static int refuse_fit(const struct sim_config *c, struct err *e)
-{
-    char advice[96] = "no number of GPUs on one host makes it fit: take another GPU";
-    for (int tp = c->tp * 2; tp <= MAX_TP; tp *= 2) {
-        if (c->model->heads % tp == 0 && cache_tokens(c, tp) >= MIN_CACHE_TOKENS) {
-            snprintf(advice, sizeof advice, "try @%sx%d", c->gpu->name, tp);
-            break;
-        }
-    }
-    return err_set(
-        e, ERR_USAGE,
-        "%s in %s does not fit %d × %s: weights take %.1f GiB a GPU, and of its %.0f GiB "
-        "%.1f remain for weights and KV cache (%.0f %% used, less what the engine keeps for "
-        "itself); %s",
-        c->model->name, precision_name(c->precision), c->tp, c->gpu->name,
-        spec_weight_bytes(c) / c->tp / GIB, c->gpu->memory_gib, usable_gib(c, c->tp),
-        MEMORY_SHARE * 100, advice);
+    static const char *const names[SIM_ENGINES] = {"vllm", "sglang", "tgi", "trtllm"};
+    return names[engine];
 }
 
 /* Bytes of a name worth repeating in a message. */
@@ -82,9 +34,12 @@ static int name_shown(struct slice name)
     return name.n < NAME_SHOWN ? (int)name.n : NAME_SHOWN;
 }
 
-static int parse_model(struct slice name, struct sim_config *c, struct err *e)
+static int parse_model(struct slice name, const struct definitions *own, struct sim_config *c,
+                       struct err *e)
 {
-    c->model = catalog_model(name.n ? name : slice_of(DEFAULT_MODEL));
+    c->model = definitions_model(own, name);
+    if (!c->model)
+        c->model = catalog_model(name.n ? name : slice_of(DEFAULT_MODEL));
     if (c->model)
         return OK;
     struct buf known = {0};
@@ -108,7 +63,7 @@ static int take_tp(struct slice *name)
         return 1;
     int tp = 0;
     for (size_t i = digits; i < name->n; i++)
-        tp = tp > MAX_TP ? tp : tp * 10 + (name->p[i] - '0');
+        tp = tp > SIM_MAX_TP ? tp : tp * 10 + (name->p[i] - '0');
     name->n = digits - 1;
     return tp;
 }
@@ -127,18 +82,25 @@ static int refuse_gpu(struct slice name, struct err *e)
     return rc;
 }
 
-static int parse_gpu(struct slice text, struct sim_config *c, struct err *e)
+static const struct sim_gpu *find_gpu(struct slice name, const struct definitions *own)
+{
+    const struct sim_gpu *g = definitions_gpu(own, name);
+    return g ? g : catalog_gpu(name);
+}
+
+static int parse_gpu(struct slice text, const struct definitions *own, struct sim_config *c,
+                     struct err *e)
 {
     struct slice name = text.n ? text : slice_of(DEFAULT_GPU);
     c->tp = 1;
-    c->gpu = catalog_gpu(name);
+    c->gpu = find_gpu(name, own);
     if (!c->gpu) {
         c->tp = take_tp(&name);
-        c->gpu = catalog_gpu(name);
+        c->gpu = find_gpu(name, own);
     }
     if (!c->gpu)
         return refuse_gpu(name, e);
-    if (c->tp < 1 || c->tp > MAX_TP || (c->tp & (c->tp - 1)) != 0)
+    if (c->tp < 1 || c->tp > SIM_MAX_TP || (c->tp & (c->tp - 1)) != 0)
         return err_set(e, ERR_USAGE, "sim: \"%.*s\": a model is shared by 1, 2, 4 or 8 GPUs",
                        name_shown(text), text.p);
     if (c->model->heads % c->tp != 0)
@@ -148,93 +110,33 @@ static int parse_gpu(struct slice text, struct sim_config *c, struct err *e)
     return OK;
 }
 
-static int parse_precision(struct slice value, struct sim_config *c, struct err *e)
+/* Choices that do not go together, or not with the GPU. */
+static int check_choices(const struct sim_config *c, struct err *e)
 {
-    if (slice_is(value, "bf16")) {
-        c->precision = SIM_BF16;
-    } else if (slice_is(value, "fp8")) {
-        if (c->gpu->fp8_flops <= 0)
-            return err_set(e, ERR_USAGE, "sim: the %s has no FP8 arithmetic; take precision=bf16",
-                           c->gpu->title);
-        c->precision = SIM_FP8;
-    } else {
-        return err_set(e, ERR_USAGE, "sim: precision=%.*s: bf16 and fp8 are known",
-                       name_shown(value), value.p);
-    }
+    if (c->precision == SIM_FP8 && c->gpu->flops[SIM_FP8] <= 0)
+        return err_set(e, ERR_USAGE, "sim: the %s has no FP8 arithmetic; take precision=bf16",
+                       c->gpu->title);
+    if (c->policy == SIM_PRIORITY && c->engine != SIM_VLLM)
+        return err_set(e, ERR_USAGE, "sim: policy=priority is vllm's; %s has none",
+                       spec_engine_name(c->engine));
+    if (c->policy == SIM_LONGEST_PREFIX && c->engine != SIM_SGLANG)
+        return err_set(e, ERR_USAGE, "sim: policy=lpm is sglang's; %s has none",
+                       spec_engine_name(c->engine));
+    if (c->capacity != SIM_NO_EVICT && c->engine != SIM_TRTLLM)
+        return err_set(e, ERR_USAGE, "sim: capacity=max-utilization is trtllm's; %s has none",
+                       spec_engine_name(c->engine));
     return OK;
 }
 
-static int parse_option(struct slice key, struct slice value, struct sim_config *c, struct err *e)
-{
-    int64_t n = 0;
-    int rc = OK;
-    if (slice_is(key, "engine")) {
-        if (!slice_is(value, "vllm"))
-            rc = err_set(e, ERR_USAGE, "sim: engine=%.*s: vllm is known", name_shown(value),
-                         value.p);
-    } else if (slice_is(key, "precision")) {
-        rc = parse_precision(value, c, e);
-    } else if (slice_is(key, "replicas")) {
-        rc = units_count(value, "replicas", 1, SIM_MAX_REPLICAS, &n, e);
-        c->replicas = (int)n;
-    } else if (slice_is(key, "noise")) {
-        rc = units_number(value, "noise", 0, 1, &c->noise_cv, e);
-    } else if (slice_is(key, "max_num_seqs")) {
-        rc = units_count(value, "max_num_seqs", 1, MAX_SEQS, &c->max_num_seqs, e);
-    } else if (slice_is(key, "max_num_batched_tokens")) {
-        rc = units_count(value, "max_num_batched_tokens", 1, MAX_TOKENS, &c->max_num_batched_tokens,
-                         e);
-    } else if (slice_is(key, "max_model_len")) {
-        rc = units_count(value, "max_model_len", 1, MAX_TOKENS, &c->max_model_len, e);
-    } else {
-        rc = err_set(e, ERR_USAGE,
-                     "sim: unknown option \"%.*s\"; known are engine, precision, replicas, noise, "
-                     "max_num_seqs, max_num_batched_tokens, max_model_len",
-                     name_shown(key), key.p);
-    }
-    return rc;
-}
-
-/* Takes the text up to the first `c` off the front of *text, and that character with it. */
-static struct slice take_until(struct slice *text, char c)
-{
-    const char *at = text->n ? memchr(text->p, c, text->n) : NULL;
-    size_t n = at ? (size_t)(at - text->p) : text->n;
-    struct slice head = slice_make(text->p, n);
-    size_t used = at ? n + 1 : n;
-    text->p = used ? text->p + used : text->p;
-    text->n -= used;
-    return head;
-}
-
-static int parse_options(struct slice query, struct sim_config *c, struct err *e)
-{
-    while (query.n > 0) {
-        struct slice value = take_until(&query, '&');
-        struct slice key = take_until(&value, '=');
-        int rc = parse_option(key, value, c, e);
-        if (rc < 0)
-            return rc;
-    }
-    return OK;
-}
-
-/* What was not given: vLLM's defaults; the context is cut to what the cache can hold, as a request
- * that never fits could never end. */
+/* The context is cut to what the cache can hold, as a request that never fits could never end. */
 static int settle(struct sim_config *c, struct err *e)
 {
-    double tokens = cache_tokens(c, c->tp);
-    if (tokens < MIN_CACHE_TOKENS)
-        return refuse_fit(c, e);
-    c->kv_blocks = (int64_t)(tokens / SIM_BLOCK_TOKENS);
-    bool large = c->gpu->memory_gib >= LARGE_GPU_GIB && !c->gpu->small_batches;
-    if (c->max_num_batched_tokens == 0)
-        c->max_num_batched_tokens = large ? LARGE_BATCHED_TOKENS : SMALL_BATCHED_TOKENS;
-    if (c->max_num_seqs == 0) {
-        c->max_num_seqs = large ? LARGE_SEQS : SMALL_SEQS;
-        if (c->max_num_seqs > c->max_num_batched_tokens)
-            c->max_num_seqs = c->max_num_batched_tokens;
-    }
+    int rc = check_choices(c, e);
+    if (rc == OK)
+        rc = fit_check(c, e);
+    if (rc < 0)
+        return rc;
+    c->kv_blocks = (int64_t)(fit_cache_tokens(c) / SIM_BLOCK_TOKENS);
     int64_t room = c->kv_blocks * SIM_BLOCK_TOKENS;
     if (c->max_model_len > c->model->context_tokens)
         return err_set(e, ERR_USAGE, "sim: max_model_len=%lld is more than the %d tokens of %s",
@@ -254,17 +156,22 @@ static int settle(struct sim_config *c, struct err *e)
     return OK;
 }
 
-int spec_parse(struct slice text, struct sim_config *out, struct err *e)
+int spec_parse_with(struct slice text, const struct definitions *own, struct sim_config *out,
+                    struct err *e)
 {
-    struct sim_config c = {.replicas = 1};
+    struct sim_config c = {0};
     struct slice query = text;
-    struct slice gpu = take_until(&query, '?');
-    struct slice model = take_until(&gpu, '@');
-    int rc = parse_model(model, &c, e);
+    struct slice gpu = spec_take_until(&query, '?');
+    struct slice model = spec_take_until(&gpu, '@');
+    struct slice file = spec_definitions(text);
+    if (file.n && !own)
+        return err_set(e, ERR_USAGE, "sim: definitions=%.*s cannot be read here", name_shown(file),
+                       file.p);
+    int rc = parse_model(model, own, &c, e);
     if (rc == OK)
-        rc = parse_gpu(gpu, &c, e);
+        rc = parse_gpu(gpu, own, &c, e);
     if (rc == OK)
-        rc = parse_options(query, &c, e);
+        rc = spec_read_options(query, &c, e);
     if (rc == OK)
         rc = settle(&c, e);
     if (rc == OK)
@@ -272,16 +179,42 @@ int spec_parse(struct slice text, struct sim_config *out, struct err *e)
     return rc;
 }
 
+int spec_parse(struct slice text, struct sim_config *out, struct err *e)
+{
+    return spec_parse_with(text, NULL, out, e);
+}
+
+struct slice spec_definitions(struct slice text)
+{
+    struct slice found = slice_make(NULL, 0);
+    spec_take_until(&text, '?');
+    while (text.n > 0) {
+        struct slice value = spec_take_until(&text, '&');
+        struct slice name = spec_take_until(&value, '=');
+        if (slice_is(name, "definitions"))
+            found = value;
+    }
+    return found;
+}
+
+static void append(char *out, size_t out_bytes, const char *format, int n)
+{
+    size_t used = strlen(out);
+    if (n > 0 && used < out_bytes)
+        snprintf(out + used, out_bytes - used, format, n);
+}
+
 const char *spec_describe(const struct sim_config *c, char *out, size_t out_bytes)
 {
-    int n = snprintf(out, out_bytes,
-                     "%s (%s) on %d × %s%s, KV cache of %lld tokens, up to %lld sequences and %lld "
-                     "tokens a step",
-                     c->model->name, precision_name(c->precision), c->tp, c->gpu->title,
-                     c->gpu->estimated ? " (efficiencies estimated)" : "",
-                     (long long)c->kv_blocks * SIM_BLOCK_TOKENS, (long long)c->max_num_seqs,
-                     (long long)c->max_num_batched_tokens);
-    if (c->replicas > 1 && n > 0 && (size_t)n < out_bytes)
-        snprintf(out + n, out_bytes - (size_t)n, ", %d replicas", c->replicas);
+    snprintf(out, out_bytes,
+             "%s (%s) on %d × %s%s, %s scheduler, KV cache of %lld tokens, up to %lld sequences "
+             "and %lld tokens a step",
+             c->model->name, spec_precision_name(c->precision), c->tp, c->gpu->title,
+             c->gpu->estimated ? " (efficiencies estimated)" : "", spec_engine_name(c->engine),
+             (long long)c->kv_blocks * SIM_BLOCK_TOKENS, (long long)c->max_num_seqs,
+             (long long)c->max_num_batched_tokens);
+    append(out, out_bytes, ", %d replicas", c->replicas > 1 ? c->replicas : 0);
+    append(out, out_bytes, ", %d for prompts", c->prefill_replicas);
+    append(out, out_bytes, ", %d drafts a token", c->draft_tokens);
     return out;
 }

@@ -69,6 +69,85 @@ static void a_completion_has_text_reason_and_usage(void **state)
              "\"prompt_tokens\":2");
 }
 
+/* Forty words that no other test sends, the first of them as said. */
+static void put_forty(char *out, size_t room, const char *first)
+{
+    size_t n =
+        (size_t)snprintf(out, room, "{\"max_tokens\":4,\"ignore_eos\":true,\"prompt\":\"%s", first);
+    for (int i = 1; i < 40; i++)
+        n += (size_t)snprintf(out + n, room - n, " forty");
+    snprintf(out + n, room - n, "\"}");
+}
+
+static void a_prefix_sent_before_is_cached_until_it_is_reset(void **state)
+{
+    (void)state;
+    char body[512], other[512];
+    put_forty(body, sizeof body, "first");
+    put_forty(other, sizeof other, "second");
+    ANSWERED("/v1/completions", body, 200, "\"prompt_tokens\":40", "\"cached_tokens\":0}");
+    ANSWERED("/v1/completions", body, 200,
+             "\"cached_tokens\":32}"); /* blocks of 16 before the last token */
+    ANSWERED("/metrics", NULL, 200,
+             "vllm:prefix_cache_hits_total{engine=\"0\",model_name=\"qwen2.5-7b\"} 32\n");
+    ANSWERED("/v1/completions", other, 200, "\"cached_tokens\":0}");
+    ANSWERED("/reset_prefix_cache", "", 200, "");
+    ANSWERED("/v1/completions", body, 200, "\"cached_tokens\":0}");
+}
+
+static void an_answer_sent_back_as_history_is_cached(void **state)
+{
+    (void)state;
+    struct response r;
+    char body[2048];
+    harness_ask(&server, "/v1/completions",
+                "{\"prompt\":\"history\",\"max_tokens\":60,\"ignore_eos\":true,\"seed\":1}", &r);
+    const char *text = memmem(r.body.p, r.body.n, "\"text\":\"", 8);
+    assert_non_null(text);
+    int n = (int)strcspn(text + 8, "\"");
+    snprintf(body, sizeof body, "{\"prompt\":\"history%.*s and more\",\"max_tokens\":1}", n,
+             text + 8);
+    response_release(&r);
+    /* 61 tokens, the last of them never computed: three full blocks. */
+    ANSWERED("/v1/completions", body, 200, "\"prompt_tokens\":63", "\"cached_tokens\":48}");
+}
+
+static void drafts_accepted_leave_in_one_event(void **state)
+{
+    (void)state;
+    struct harness fast;
+    struct response r;
+    harness_start(&fast, NULL, ENGINE "&draft_tokens=3&acceptance=1");
+    harness_ask(&fast, "/v1/completions",
+                "{\"prompt\":\"a\",\"max_tokens\":9,\"ignore_eos\":true,\"stream\":true,"
+                "\"stream_options\":{\"include_usage\":true}}",
+                &r);
+    assert_int_equal(count_of(&r.body, "\"text\":\" "), 3); /* one, four, four */
+    assert_true(has(&r.body, "\"completion_tokens\":9"));
+    response_release(&r);
+    harness_stop(&fast);
+}
+
+static void pools_for_prompts_and_for_decoding_answer_as_one(void **state)
+{
+    (void)state;
+    struct harness pools;
+    struct response r;
+    harness_start(&pools, NULL, ENGINE "&prefill_replicas=2&replicas=2");
+    harness_ask(&pools, "/v1/completions",
+                "{\"prompt\":\"a b\",\"max_tokens\":9,\"ignore_eos\":true}", &r);
+    assert_int_equal(r.status, 200);
+    assert_true(has(&r.body, "\"completion_tokens\":9"));
+    response_release(&r);
+    harness_ask(&pools, "/metrics", NULL, &r);
+    assert_true(
+        has(&r.body, "vllm:generation_tokens_total{engine=\"0\",model_name=\"qwen2.5-7b\"} 1\n"));
+    assert_true(
+        has(&r.body, "vllm:generation_tokens_total{engine=\"2\",model_name=\"qwen2.5-7b\"} 8\n"));
+    response_release(&r);
+    harness_stop(&pools);
+}
+
 static void a_chat_answer_is_a_message(void **state)
 {
     (void)state;
@@ -214,6 +293,7 @@ static void metrics_count_what_happened(void **state)
     double length = harness_metric(&server, "vllm:request_success_total{engine=\"0\",model_name="
                                             "\"qwen2.5-7b\",finished_reason=\"length\"}");
     double first = harness_metric(&server, "vllm:time_to_first_token_seconds_count{");
+    double hits = harness_metric(&server, "vllm:prefix_cache_hits_total{");
     ANSWERED("/v1/completions", "{\"prompt\":\"a b c\",\"max_tokens\":7,\"ignore_eos\":true}", 200,
              "length");
     assert_true(harness_metric(&server, "vllm:generation_tokens_total{") == tokens + 7);
@@ -227,7 +307,7 @@ static void metrics_count_what_happened(void **state)
     assert_true(harness_metric(&server, "vllm:num_requests_running{") == 0);
     assert_true(harness_metric(&server, "vllm:num_requests_waiting{") == 0);
     assert_true(harness_metric(&server, "vllm:kv_cache_usage_perc{") == 0);
-    assert_true(harness_metric(&server, "vllm:prefix_cache_hits_total{") == 0);
+    assert_true(harness_metric(&server, "vllm:prefix_cache_hits_total{") == hits);
     assert_true(harness_metric(&server, "vllm:num_preemptions_total{") == 0);
 }
 
@@ -236,6 +316,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_are_told),
         cmocka_unit_test(a_completion_has_text_reason_and_usage),
+        cmocka_unit_test(a_prefix_sent_before_is_cached_until_it_is_reset),
+        cmocka_unit_test(an_answer_sent_back_as_history_is_cached),
+        cmocka_unit_test(drafts_accepted_leave_in_one_event),
+        cmocka_unit_test(pools_for_prompts_and_for_decoding_answer_as_one),
         cmocka_unit_test(a_chat_answer_is_a_message),
         cmocka_unit_test(an_unbounded_chat_ends_by_itself),
         cmocka_unit_test(a_stream_has_an_event_for_each_token_and_an_end),

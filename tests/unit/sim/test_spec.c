@@ -77,9 +77,12 @@ static void the_cache_is_what_memory_leaves(void **state)
     /* 0.9 · 80 GiB − 8.03 B · 2 bytes − 5.5 GiB − 0.15 GiB, in blocks of 16 · 128 KiB. */
     double bytes = (0.9 * 80 - 5.5 - 0.15) * 1073741824.0 - 16.06e9;
     assert_int_equal(accepted("").kv_blocks, (int64_t)(bytes / (16 * 131072.0)));
-    /* fp8 halves the weights; the cache stays bf16. */
+    /* fp8 halves the weights but for the embeddings; the cache stays bf16 unless asked for
+     * otherwise. */
+    double halved = 8.03e9 - 2.0 * 128256 * 4096;
     assert_int_equal(accepted("?precision=fp8").kv_blocks,
-                     (int64_t)((bytes + 8.03e9) / (16 * 131072.0)));
+                     (int64_t)((bytes + halved) / (16 * 131072.0)));
+    assert_int_equal(accepted("?kv_precision=fp8").kv_blocks, (int64_t)(bytes / (16 * 65536.0)));
     /* Two GPUs hold half the weights and half of each token's cache. */
     double two = (0.9 * 80 - 5.5 - 0.6) * 1073741824.0 - 8.03e9;
     assert_int_equal(accepted("@h100x2").kv_blocks, (int64_t)(two / (16 * 65536.0)));
@@ -132,14 +135,132 @@ static void options_are_read_and_bounded(void **state)
     refused("?max_num_seqs=", "max_num_seqs");
 }
 
-static void what_is_not_modelled_is_refused_by_name(void **state)
+static void what_is_unknown_or_does_not_go_together_is_refused(void **state)
 {
     (void)state;
-    refused("?engine=sglang", "vllm is known");
-    refused("?precision=fp4", "bf16 and fp8");
+    refused("?engine=orca", "vllm, sglang, tgi and trtllm are known");
+    refused("?precision=int4", "bf16, fp8 and fp4 are known");
+    refused("?kv_precision=fp4", "bf16 and fp8 are known");
     refused("@a100?precision=fp8", "no FP8");
     refused("?speculative=3", "known are engine");
     refused("?=", "unknown option");
+    refused("?prefix_caching=yes", "on and off");
+    refused("?engine=sglang&policy=priority", "vllm's");
+    refused("?policy=lpm", "sglang's");
+    refused("?capacity=max-utilization", "trtllm's");
+    refused("?definitions=mine.json", "cannot be read here");
+}
+
+static void each_engine_brings_its_own_defaults_wherever_it_is_named(void **state)
+{
+    (void)state;
+    struct sim_config sglang = accepted("?noise=0.1&engine=sglang");
+    assert_int_equal(sglang.max_num_batched_tokens, 16384);
+    assert_int_equal(sglang.chunk_tokens, 8192);
+    assert_true(sglang.host_hidden && sglang.prefix_caching);
+    assert_true(sglang.noise_cv > 0.09);
+    assert_false(accepted("?engine=tgi").prefix_caching);
+    assert_int_equal(accepted("?engine=trtllm").max_num_seqs, 2048);
+    assert_true(accepted("?engine=trtllm").host_hidden);
+    assert_false(accepted("").host_hidden);
+    assert_false(accepted("?engine=sglang&async_scheduling=off").host_hidden);
+}
+
+static void a_model_comes_in_the_format_it_was_published_in(void **state)
+{
+    (void)state;
+    assert_int_equal(accepted("gpt-oss-120b@h100").precision, SIM_FP4);
+    assert_int_equal(accepted("gpt-oss-20b?precision=bf16").precision, SIM_BF16);
+    assert_int_equal(accepted("deepseek-v3@h200x8").precision, SIM_FP8);
+    refused("deepseek-v3@a100x8", "in bf16 does not fit");
+}
+
+static void own_definitions_go_before_the_catalog(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"gpus\":[{\"name\":\"next\",\"like\":\"b200\",\"memory_gib\":288,\"bandwidth_tb_s\":16}]"
+        ","
+        "\"models\":[{\"name\":\"big-8b\",\"like\":\"llama-3.1-8b\",\"params_b\":9,\"layers\":36},"
+        "{\"name\":\"qwen3-8b\",\"like\":\"big-8b\",\"layers\":40}]}";
+    struct definitions *d = NULL;
+    struct sim_config c;
+    assert_int_equal(definitions_parse(slice_of(text), &d, NULL), OK);
+    assert_int_equal(spec_parse_with(slice_of("big-8b@nextx2?definitions=x"), d, &c, NULL), OK);
+    assert_int_equal(c.model->layers, 36);
+    assert_int_equal(c.model->hidden, 4096);
+    assert_true(c.gpu->bandwidth > 15.9e12 && c.gpu->estimated);
+    assert_int_equal(c.tp, 2);
+    assert_int_equal(spec_parse_with(slice_of("qwen3-8b"), d, &c, NULL), OK);
+    assert_int_equal(c.model->layers, 40);
+    definitions_free(d);
+    assert_true(
+        slice_is(spec_definitions(slice_of("a@b?noise=1&definitions=dir/x.json")), "dir/x.json"));
+}
+
+static void bad_definitions_are_refused_by_field(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"[]", "must be an object"},
+        {"{\"models\":{}}", "must be a list"},
+        {"{\"models\":[{\"layers\":3}]}", "has no \"name\""},
+        {"{\"models\":[{\"name\":\"a b\"}]}", "\"name\""},
+        {"{\"models\":[{\"name\":\"a\"}]}", "needs params_b"},
+        {"{\"models\":[{\"name\":\"a\",\"like\":\"b\"}]}", "not known"},
+        {"{\"models\":[{\"name\":\"a\",\"like\":\"qwen3-8b\",\"layers\":1.5}]}", "whole"},
+        {"{\"models\":[{\"name\":\"a\",\"like\":\"qwen3-8b\",\"layers\":0}]}", "between"},
+        {"{\"models\":[{\"name\":\"a\",\"like\":\"qwen3-8b\",\"depth\":1}]}", "not a known field"},
+        {"{\"models\":[{\"name\":\"a\",\"like\":\"qwen3-8b\",\"experts\":4}]}", "expert_ff"},
+        {"{\"gpus\":[{\"name\":\"a\",\"memory_gib\":80}]}", "like"},
+        {"{\"gpus\":[{\"name\":\"a\",\"like\":\"h100\",\"decode_share\":1.01}]}", "between"},
+        {"{\"models\":[]", "not JSON"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct definitions *d = NULL;
+        struct err e = {0};
+        assert_int_equal(definitions_parse(slice_of(cases[i][0]), &d, &e), ERR_INPUT);
+        assert_null(d);
+        if (!strstr(e.text, cases[i][1]))
+            fail_msg("%s: the sentence lacks \"%s\": %s", cases[i][0], cases[i][1], e.text);
+    }
+}
+
+static void all_shares_lie_between_none_and_all(void **state)
+{
+    (void)state;
+    const struct sim_gpu *g;
+    for (size_t i = 0; (g = catalog_gpu_at(i)); i++) {
+        for (int p = 0; p < SIM_PRECISIONS; p++) {
+            if (g->flops[p] <= 0)
+                continue;
+            assert_true(g->product[p].memory_share > 0 && g->product[p].memory_share <= 1);
+            assert_true(g->product[p].math_share > 0 && g->product[p].math_share <= 1);
+            assert_true(g->product[p].p >= 1 && g->product[p].t0_us >= 0);
+        }
+        assert_true(g->decode.memory_share > 0 && g->decode.memory_share <= 1);
+        assert_true(g->prefill.math_share > 0 && g->prefill.math_share <= 1);
+    }
+}
+
+static void the_catalog_agrees_with_the_published_cache_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double kib;
+    } rows[] = {
+        {"llama-2-7b", 512},    {"llama-2-70b", 320},        {"llama-3.1-8b", 128},
+        {"llama-3.1-70b", 320}, {"llama-3.1-405b", 504},     {"mistral-7b", 128},
+        {"mixtral-8x7b", 128},  {"qwen2.5-7b", 56},          {"qwen3-8b", 144},
+        {"qwen3-32b", 256},     {"qwen3-coder-30b-a3b", 96}, {"gpt-oss-20b", 48},
+        {"gpt-oss-120b", 72},   {"deepseek-v3", 68.625},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        double bytes = catalog_kv_bytes(catalog_model(slice_of(rows[i].name)), 2);
+        if (bytes / 1024 < rows[i].kib * 0.999 || bytes / 1024 > rows[i].kib * 1.001)
+            fail_msg("%s: %g KiB a token", rows[i].name, bytes / 1024);
+    }
 }
 
 static void every_gpu_runs_some_model(void **state)
@@ -164,7 +285,13 @@ int main(void)
         cmocka_unit_test(weights_that_do_not_fit_are_refused_with_the_sum_and_advice),
         cmocka_unit_test(unknown_names_are_answered_with_the_nearest),
         cmocka_unit_test(options_are_read_and_bounded),
-        cmocka_unit_test(what_is_not_modelled_is_refused_by_name),
+        cmocka_unit_test(what_is_unknown_or_does_not_go_together_is_refused),
+        cmocka_unit_test(each_engine_brings_its_own_defaults_wherever_it_is_named),
+        cmocka_unit_test(a_model_comes_in_the_format_it_was_published_in),
+        cmocka_unit_test(own_definitions_go_before_the_catalog),
+        cmocka_unit_test(bad_definitions_are_refused_by_field),
+        cmocka_unit_test(all_shares_lie_between_none_and_all),
+        cmocka_unit_test(the_catalog_agrees_with_the_published_cache_sizes),
         cmocka_unit_test(every_gpu_runs_some_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
