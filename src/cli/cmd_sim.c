@@ -8,10 +8,13 @@
 #include "serve/serve.h"
 
 struct sim_options {
-    const char *listen;
-    int64_t seed, ready_fd, parent;
+    const char *listen, *truth;
+    int64_t seed, ready_fd, parent, metronome_ns;
     bool quiet, help;
 };
+
+/* One send takes the kernel about as long. */
+#define MIN_METRONOME_NS INT64_C(10000)
 
 #define AT(field) offsetof(struct sim_options, field)
 
@@ -22,6 +25,12 @@ const struct option SIM_OPTIONS[] = {
      0, 0, NULL, false},
     {OPTION_COUNT, "seed", 0, "N", "seed of generated text and lengths (default 0)", AT(seed), 0,
      9e18, NULL, false},
+    {OPTION_PATH, "truth", 0, "FILE",
+     "when it ends, write to this new SQLite file when every token was sent", AT(truth), 0, 0, NULL,
+     false},
+    {OPTION_DURATION, "metronome", 0, "ITL",
+     "in place of the engine, send every stream a token at the same instants, the multiples of ITL",
+     AT(metronome_ns), 0, 0, NULL, false},
     {OPTION_COUNT, "ready-fd", 0, "FD",
      "for programs: write the port to this descriptor once listening", AT(ready_fd), 0, 1e6, NULL,
      false},
@@ -58,12 +67,18 @@ int cmd_sim(int argc, char **argv)
         err_set(&e, ERR_USAGE, "sim takes one engine, not \"%s\" as well", operands.items[1]);
         return term_fail(&e);
     }
+    if (o.metronome_ns > 0 && o.metronome_ns < MIN_METRONOME_NS) {
+        err_set(&e, ERR_USAGE, "--metronome takes an interval of at least 10us");
+        return term_fail(&e);
+    }
     const char *spec = operands.n > 0 ? operands.items[0] : "";
     if (strncmp(spec, "sim:", 4) == 0)
         spec += 4;
     if (spec_parse(slice_of(spec), &s.engine, &e) < 0)
         return term_fail(&e);
     s.listen = o.listen;
+    s.truth = o.truth;
+    s.metronome_ns = o.metronome_ns;
     s.seed = (uint64_t)o.seed;
     s.ready_fd = (int)o.ready_fd;
     s.parent_pid = (int)o.parent;

@@ -75,6 +75,7 @@ void client_sweep(struct server *s)
         buf_release(&c->body);
         buf_release(&c->in);
         buf_release(&c->out);
+        buf_release(&c->marks);
         free(c);
     }
 }
@@ -102,21 +103,55 @@ static void watch(struct client *c)
 
 /* ---- bytes out ---- */
 
-static long send_now(struct client *c, const char *p, size_t n)
+/* The tokens whose last byte has gone out by now. */
+static void settle_marks(struct client *c, int64_t before_ns, int64_t after_ns)
 {
-    ssize_t sent;
-    do
-        sent = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
-        return sent;
-    return errno == EAGAIN ? 0 : -1;
+    struct client_mark m;
+    while (c->marks.n > 0) {
+        memcpy(&m, c->marks.p, sizeof m);
+        if (m.end > c->sent_bytes)
+            return;
+        buf_consume(&c->marks, sizeof m);
+        for (uint32_t i = 0; i < m.count; i++)
+            truth_add_token(c->server->truth, &(struct truth_token){.request = m.request,
+                                                                    .token = m.token + i,
+                                                                    .step = m.step,
+                                                                    .before_ns = before_ns,
+                                                                    .after_ns = after_ns});
+    }
 }
 
-bool client_send(struct client *c, const char *p, size_t n, size_t bound)
+static long send_now(struct client *c, const char *p, size_t n)
 {
-    if (c->fd < 0)
-        return false;
+    struct burst *burst = &c->server->burst;
+    int64_t before_ns;
+    ssize_t sent;
+    do {
+        before_ns = clock_mono_ns();
+        sent = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0)
+        return errno == EAGAIN ? 0 : -1;
+    int64_t after_ns = clock_mono_ns();
+    c->sent_bytes += (uint64_t)sent;
+    if (burst->open) {
+        if (burst->sends++ == 0)
+            burst->first_ns = before_ns;
+        burst->last_ns = after_ns;
+    }
+    settle_marks(c, before_ns, after_ns);
+    return sent;
+}
+
+static bool put_bytes(struct client *c, const char *p, size_t n, size_t bound,
+                      const struct client_mark *mark)
+{
+    c->queued_bytes += n;
+    if (mark) {
+        struct client_mark m = *mark;
+        m.end = c->queued_bytes;
+        buf_append(&c->marks, &m, sizeof m);
+    }
     long sent = c->out.n ? 0 : send_now(c, p, n);
     if (sent < 0 || (bound && c->out.n + n - (size_t)sent > bound)) {
         client_close(c);
@@ -127,6 +162,17 @@ bool client_send(struct client *c, const char *p, size_t n, size_t bound)
         watch(c);
     }
     return c->fd >= 0;
+}
+
+bool client_send(struct client *c, const char *p, size_t n, size_t bound)
+{
+    return c->fd >= 0 && put_bytes(c, p, n, bound, NULL);
+}
+
+bool client_send_tokens(struct client *c, const char *p, size_t n, size_t bound,
+                        const struct client_mark *mark)
+{
+    return c->fd >= 0 && put_bytes(c, p, n, bound, c->server->truth ? mark : NULL);
 }
 
 /* Nothing more will be sent. A request that is still coming in is read to its end, since closing on
@@ -181,7 +227,8 @@ void client_writable(struct client *c)
     }
 }
 
-static void respond(struct client *c, struct reply_head *head, struct slice body)
+static void respond(struct client *c, struct reply_head *head, struct slice body,
+                    const struct client_mark *mark)
 {
     struct buf *out = &c->server->scratch;
     head->request_id = slice_of(c->request_id);
@@ -191,13 +238,20 @@ static void respond(struct client *c, struct reply_head *head, struct slice body
     buf_clear(out);
     reply_head(out, head);
     buf_put(out, body);
-    if (client_send(c, out->p, out->n, 0))
+    bool sent =
+        mark ? client_send_tokens(c, out->p, out->n, 0, mark) : client_send(c, out->p, out->n, 0);
+    if (sent)
         client_answered(c);
 }
 
 void client_respond(struct client *c, int status, const char *content_type, struct slice body)
 {
-    respond(c, &(struct reply_head){.status = status, .content_type = content_type}, body);
+    respond(c, &(struct reply_head){.status = status, .content_type = content_type}, body, NULL);
+}
+
+void client_respond_tokens(struct client *c, struct slice body, const struct client_mark *mark)
+{
+    respond(c, &(struct reply_head){.status = 200, .content_type = "application/json"}, body, mark);
 }
 
 void client_refuse(struct client *c, int status, const char *message, const char *param,
@@ -206,7 +260,7 @@ void client_refuse(struct client *c, int status, const char *message, const char
     struct buf body = {0};
     reply_error(&body, status, message, param);
     struct reply_head head = {.status = status, .content_type = "application/json", .allow = allow};
-    respond(c, &head, buf_slice(&body));
+    respond(c, &head, buf_slice(&body), NULL);
     buf_release(&body);
 }
 

@@ -14,6 +14,11 @@
 
 struct generation;
 
+struct client_mark { /* the byte before `end` (of queued_bytes) ends so many tokens of the truth's request */
+    uint64_t end;
+    uint32_t request, token, count, step;
+};
+
 struct client {
     struct server *server;
     int fd;
@@ -29,6 +34,8 @@ struct client {
     bool ended;                    /* it was given: what still comes in is dropped */
     bool lingering;                /* answered before the request was complete: read its rest, drop it */
     int64_t active_ns;             /* last byte in or out */
+    uint64_t queued_bytes, sent_bytes; /* handed over to this connection; of them taken by the kernel */
+    struct buf marks;              /* struct client_mark: tokens among the bytes not yet sent */
     struct client *prev, *next;
 };
 
@@ -42,8 +49,15 @@ void client_writable(struct client *c);
  * reads more slowly than `bound` bytes of backlog allow (0: no bound). */
 bool client_send(struct client *c, const char *p, size_t n, size_t bound);
 
+/* The same for a message that ends tokens: the truth is told when the kernel has taken its last byte. `end` is filled
+ * in here. */
+bool client_send_tokens(struct client *c, const char *p, size_t n, size_t bound,
+                        const struct client_mark *mark);
+
 /* A whole response. */
 void client_respond(struct client *c, int status, const char *content_type, struct slice body);
+/* The same with a whole answer of tokens, as JSON. */
+void client_respond_tokens(struct client *c, struct slice body, const struct client_mark *mark);
 void client_refuse(struct client *c, int status, const char *message, const char *param,
                    const char *allow);
 

@@ -47,7 +47,10 @@ static void answer_metrics(struct client *c)
         counted[i] = &s->lanes[i].counted;
         engines[i] = engine_counts(s->lanes[i].engine);
     }
+    engines[0].running += (int64_t)s->metronome.count;
+    engines[0].generated_tokens += s->metronome.tokens;
     exposition_page(&body, model_name(c), counted, engines, s->config->replicas);
+    lateness_page(&body, &s->lateness);
     client_respond(c, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&body));
     buf_release(&body);
 }

@@ -22,6 +22,8 @@ struct generation {
     struct client *client;
     struct lane *lane;
     struct engine_request *request; /* NULL once its last token is out */
+    struct beat *beat;              /* likewise, under a metronome */
+    uint32_t number;                /* in the truth */
     struct plan plan;
     bool chat, stream, include_usage, continuous_usage;
     bool chunked; /* an HTTP/1.0 client gets the bare stream */
@@ -122,8 +124,14 @@ int generation_begin(struct client *c, const struct ask *a, bool chat, struct as
                              .created_s = clock_real_ns() / NS_PER_S};
     snprintf(g->id, sizeof g->id, "%s-%016llx", chat ? "chatcmpl" : "cmpl",
              (unsigned long long)number);
-    g->request = engine_submit(g->lane->engine, a->prompt_tokens, g->plan.output_tokens, g);
-    if (!g->request)
+    if (s->truth)
+        g->number = truth_add_request(s->truth, slice_of(c->request_id), g->arrived_ns,
+                                      g->plan.output_tokens);
+    if (s->metronome.interval_ns > 0)
+        g->beat = metronome_join(&s->metronome, g->plan.output_tokens, g);
+    else
+        g->request = engine_submit(g->lane->engine, a->prompt_tokens, g->plan.output_tokens, g);
+    if (!g->request && !g->beat)
         BUG("the engine refused lengths that were checked");
     c->generation = g;
     if (g->stream) {
@@ -135,10 +143,12 @@ int generation_begin(struct client *c, const struct ask *a, bool chat, struct as
 
 void generation_free(struct generation *g)
 {
-    if (g->request) {
+    if (g->request)
         engine_cancel(g->lane->engine, g->request);
+    if (g->beat)
+        metronome_leave(&g->client->server->metronome, g->beat);
+    if (g->request || g->beat)
         g->lane->counted.finished[FINISH_ABORT]++;
-    }
     buf_release(&g->event);
     buf_release(&g->text);
     free(g);
@@ -192,6 +202,16 @@ static void put_end(struct generation *g, struct buf *out)
     buf_puts(out, "data: [DONE]\n\n");
 }
 
+/* That a message to come ends `count` tokens, the newest one being the last of them. */
+static struct client_mark mark_of(const struct generation *g, int64_t count)
+{
+    const struct truth *t = g->client->server->truth;
+    return (struct client_mark){.request = g->number,
+                                .token = (uint32_t)(g->done - count),
+                                .count = (uint32_t)count,
+                                .step = t ? truth_steps(t) : 0};
+}
+
 /* One message for each token: the chunk's size, the event, the chunk's end. False when the client
  * is gone, and the generation with it. */
 static bool send_event(struct generation *g, struct slice text, bool last)
@@ -207,7 +227,8 @@ static bool send_event(struct generation *g, struct slice text, bool last)
         begin = reply_chunk_end(out, begin);
     if (g->chunked && last)
         buf_puts(out, "0\r\n\r\n");
-    return client_send(c, out->p + begin, out->n - begin, MAX_BACKLOG_BYTES);
+    struct client_mark mark = mark_of(g, 1);
+    return client_send_tokens(c, out->p + begin, out->n - begin, MAX_BACKLOG_BYTES, &mark);
 }
 
 static void send_answer(struct generation *g)
@@ -217,9 +238,10 @@ static void send_answer(struct generation *g)
     struct reply_answer a = answer_of(g);
     reply_body(&body, &a, buf_slice(&g->text), finish_name(g->plan.finish), g->prompt_tokens,
                g->done);
+    struct client_mark mark = mark_of(g, g->done);
     generation_free(g);
     c->generation = NULL;
-    client_respond(c, 200, "application/json", buf_slice(&body));
+    client_respond_tokens(c, buf_slice(&body), &mark);
     client_resume(c);
     buf_release(&body);
 }
@@ -229,6 +251,7 @@ void generation_token(struct generation *g, bool last, int64_t now_ns)
     struct client *c = g->client;
     if (last) {
         g->request = NULL;
+        g->beat = NULL;
         g->lane->counted.finished[g->plan.finish]++;
     }
     if (g->done++ == 0)

@@ -3,7 +3,7 @@
 
 /* The engines' steps on the real clock. A step begun at t with duration d is due at t + d; then its tokens go out and
  * the next begins at the due time, however late the burst was, so that lateness does not add up. Only when a whole
- * step was missed does the next begin at the present. */
+ * step was missed does the next begin at the present. Under a metronome its instants take the place of steps. */
 
 #include "serve/server.h"
 

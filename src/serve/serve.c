@@ -15,6 +15,7 @@
 #include "serve/generation.h"
 #include "serve/pace.h"
 #include "serve/server.h"
+#include "serve/truth_file.h"
 
 enum {
     /* The last stretch to a due time is polled, not slept: waking takes the kernel some tens of us.
@@ -73,6 +74,8 @@ static void tell_ready(const struct server *s)
     if (o->quiet)
         return;
     const char *scheme = s->listener.port ? "http://" : "unix:";
+    if (o->metronome_ns > 0)
+        fprintf(stderr, "loadline sim: a metronome in place of the engine\n");
     fprintf(stderr, "loadline sim: %s\nloadline sim: serving at %s%s\n",
             spec_describe(s->config, text, sizeof text), scheme, s->listener.at.text);
 }
@@ -188,17 +191,51 @@ static void close_server(struct server *s)
     free(s->read_buffer);
 }
 
+static int open_truth(struct server *s, struct err *e)
+{
+    if (!s->options->truth)
+        return OK;
+    s->truth = truth_new();
+    return truth_file_claim(s->options->truth, e);
+}
+
+static int write_truth(const struct server *s, struct err *e)
+{
+    char engine[512];
+    if (!s->truth)
+        return OK;
+    spec_describe(s->config, engine, sizeof engine);
+    return truth_file_write(s->options->truth, s->truth, engine, s->options->metronome_ns, e);
+}
+
+static void tell_lateness(const struct server *s)
+{
+    char line[256];
+    if (!s->options->quiet && s->lateness.bursts > 0)
+        fprintf(stderr, "loadline sim: %s\n", lateness_line(&s->lateness, line, sizeof line));
+}
+
 int serve_run(const struct serve_options *o, int stop_fd, struct err *e)
 {
     if (orphaned(o))
         return err_set(e, ERR_INTERRUPTED, "the process that started the engine has ended");
-    struct server s = {.options = o, .config = &o->engine, .date_s = -1};
+    struct server s = {.options = o,
+                       .config = &o->engine,
+                       .date_s = -1,
+                       .metronome = {.interval_ns = o->metronome_ns}};
     int rc = open_server(&s, stop_fd, e);
+    if (rc == OK)
+        rc = open_truth(&s, e);
     pace_init(&s);
     if (rc == OK) {
         tell_ready(&s);
         loop(&s);
     }
     close_server(&s);
+    if (rc == OK) {
+        tell_lateness(&s);
+        rc = write_truth(&s, e);
+    }
+    truth_free(s.truth);
     return rc;
 }

@@ -9,8 +9,11 @@
 #include "base/buf.h"
 #include "net/poller.h"
 #include "serve/exposition.h"
+#include "serve/lateness.h"
 #include "serve/listener.h"
+#include "serve/metronome.h"
 #include "serve/serve.h"
+#include "serve/truth.h"
 #include "sim/engine.h"
 
 struct client;
@@ -20,6 +23,12 @@ struct lane { /* one replica and its place in time */
     bool stepping;
     int64_t due_ns; /* end of the step under way */
     struct exposition counted;
+};
+
+struct burst { /* the sends of the step that is ending */
+    bool open;
+    uint32_t sends;
+    int64_t first_ns, last_ns; /* clock before the first and after the last */
 };
 
 struct server {
@@ -37,6 +46,10 @@ struct server {
     char date[40];
     char *read_buffer;
     struct buf scratch;       /* one message under construction */
+    struct metronome metronome;
+    struct burst burst;
+    struct lateness lateness;
+    struct truth *truth;      /* NULL: not kept */
 };
 
 /* The value of a Date header, written once a second. */
