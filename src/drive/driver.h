@@ -20,7 +20,7 @@
 struct drive_phase {
     const struct route *route;
     const struct protocol *protocol;
-    bool stream, save_output;
+    bool stream, save_output, keep_reads;
     struct policy *policy;
     struct prepare *prepare;
     struct record_writer *writer;
