@@ -10,6 +10,7 @@
 struct sim_options {
     const char *listen, *truth;
     int64_t seed, ready_fd, parent, metronome_ns;
+    struct option_list faults;
     bool quiet, help;
 };
 
@@ -31,6 +32,11 @@ const struct option SIM_OPTIONS[] = {
     {OPTION_DURATION, "metronome", 0, "ITL",
      "in place of the engine, send every stream a token at the same instants, the multiples of ITL",
      AT(metronome_ns), 0, 0, NULL, false},
+    {OPTION_LIST, "fault", 0, "KIND=RATE",
+     "give that share of the requests with an X-Request-Id a fault: reset, 429, 500, "
+     "reset-midstream, stall, truncate, malformed-chunk, malformed-json, error, slow-headers, "
+     "split-utf8, coalesce, one-byte; or of connections: refuse. May be repeated",
+     AT(faults), 0, 0, NULL, false},
     {OPTION_COUNT, "ready-fd", 0, "FD",
      "for programs: write the port to this descriptor once listening", AT(ready_fd), 0, 1e6, NULL,
      false},
@@ -71,6 +77,9 @@ int cmd_sim(int argc, char **argv)
         err_set(&e, ERR_USAGE, "--metronome takes an interval of at least 10us");
         return term_fail(&e);
     }
+    for (size_t i = 0; i < o.faults.n; i++)
+        if (fault_rates_add(&s.faults, slice_of(o.faults.items[i]), &e) < 0)
+            return term_fail(&e);
     const char *spec = operands.n > 0 ? operands.items[0] : "";
     if (strncmp(spec, "sim:", 4) == 0)
         spec += 4;

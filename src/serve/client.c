@@ -19,8 +19,12 @@ enum {
     MAX_WAITING_BYTES =
         1024 * 1024, /* of later requests, and of answers to them that are not read */
     IDLE_S = 60,
+    RETRY_AFTER_S = 1,
     LINGER_S = 5,
 };
+
+/* A slow head of about 200 bytes takes a second. */
+#define DRIP_NS (5 * NS_PER_MS)
 
 void client_new(struct server *s, int fd)
 {
@@ -66,6 +70,14 @@ void client_close(struct client *c)
     }
 }
 
+void client_reset(struct client *c)
+{
+    struct linger at_once = {.l_onoff = 1};
+    if (c->fd >= 0)
+        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    client_close(c);
+}
+
 void client_sweep(struct server *s)
 {
     while (s->dead) {
@@ -76,6 +88,7 @@ void client_sweep(struct server *s)
         buf_release(&c->in);
         buf_release(&c->out);
         buf_release(&c->marks);
+        buf_release(&c->held);
         free(c);
     }
 }
@@ -93,7 +106,7 @@ void client_expire(struct server *s, int64_t now_ns)
 static void watch(struct client *c)
 {
     bool read = c->lingering || c->in.n < MAX_WAITING_BYTES;
-    int want = (read ? POLLER_READ : 0) | (c->out.n ? POLLER_WRITE : 0);
+    int want = (read ? POLLER_READ : 0) | (c->out.n && !c->drip ? POLLER_WRITE : 0);
     if (c->fd < 0 || want == c->interest)
         return;
     c->interest = want;
@@ -152,7 +165,7 @@ static bool put_bytes(struct client *c, const char *p, size_t n, size_t bound,
         m.end = c->queued_bytes;
         buf_append(&c->marks, &m, sizeof m);
     }
-    long sent = c->out.n ? 0 : send_now(c, p, n);
+    long sent = c->out.n || c->drip ? 0 : send_now(c, p, n);
     if (sent < 0 || (bound && c->out.n + n - (size_t)sent > bound)) {
         client_close(c);
         return false;
@@ -207,9 +220,38 @@ void client_resume(struct client *c)
     watch(c);
 }
 
+void client_drip(struct client *c, const char *p, size_t n)
+{
+    c->drip = n;
+    client_send(c, p, n, 0);
+    if (c->server->drip_ns == 0)
+        c->server->drip_ns = clock_mono_ns() + DRIP_NS;
+}
+
+void client_drip_all(struct server *s, int64_t now_ns)
+{
+    bool more = false;
+    if (s->drip_ns == 0 || s->drip_ns > now_ns)
+        return;
+    for (struct client *c = s->clients, *next; c; c = next) {
+        next = c->next;
+        if (c->drip == 0)
+            continue;
+        if (send_now(c, c->out.p, 1) != 1) {
+            client_close(c);
+            continue;
+        }
+        buf_consume(&c->out, 1);
+        if (--c->drip == 0)
+            watch(c);
+        more |= c->drip > 0;
+    }
+    s->drip_ns = more ? now_ns + DRIP_NS : 0;
+}
+
 void client_writable(struct client *c)
 {
-    if (c->fd < 0 || c->out.n == 0)
+    if (c->fd < 0 || c->out.n == 0 || c->drip)
         return;
     long sent = send_now(c, c->out.p, c->out.n);
     if (sent < 0) {
@@ -259,7 +301,10 @@ void client_refuse(struct client *c, int status, const char *message, const char
 {
     struct buf body = {0};
     reply_error(&body, status, message, param);
-    struct reply_head head = {.status = status, .content_type = "application/json", .allow = allow};
+    struct reply_head head = {.status = status,
+                              .content_type = "application/json",
+                              .allow = allow,
+                              .retry_after_s = status == 429 ? RETRY_AFTER_S : 0};
     respond(c, &head, buf_slice(&body), NULL);
     buf_release(&body);
 }
@@ -292,6 +337,8 @@ static void copy_text(char *to, size_t room, struct slice from)
 static void take_head_end(struct client *c)
 {
     c->close_after = !c->http.keep_alive;
+    if (c->server->options->faults.rate[FAULT_REFUSE] > 0)
+        c->close_after = true; /* every request shall need a connection of its own */
     if (c->http.has_length && c->http.left > MAX_BODY_BYTES)
         refuse_and_close(c, 413, "the body is longer than the 256 MiB this server takes");
     else if (c->http.expect_continue)

@@ -35,6 +35,10 @@ struct client {
     bool lingering;                /* answered before the request was complete: read its rest, drop it */
     int64_t active_ns;             /* last byte in or out */
     uint64_t queued_bytes, sent_bytes; /* handed over to this connection; of them taken by the kernel */
+    struct fault fault;            /* of the request under way */
+    struct buf held;               /* FAULT_COALESCE: messages of so many tokens */
+    uint32_t held_tokens;
+    size_t drip;                   /* FAULT_SLOW_HEADERS: bytes of `out` that go out one by one */
     struct buf marks;              /* struct client_mark: tokens among the bytes not yet sent */
     struct client *prev, *next;
 };
@@ -68,6 +72,15 @@ void client_answered(struct client *c);
 void client_resume(struct client *c);
 
 void client_close(struct client *c);
+
+/* Closes it with a reset. */
+void client_reset(struct client *c);
+
+/* What is sent now goes out slowly, byte by byte. */
+void client_drip(struct client *c, const char *p, size_t n);
+
+/* The next byte of all that are slow, when it is due. */
+void client_drip_all(struct server *s, int64_t now_ns);
 
 /* Closes what was idle for long; frees what was closed. */
 void client_expire(struct server *s, int64_t now_ns);

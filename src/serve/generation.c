@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "serve/fault_send.h"
 #include "serve/pace.h"
 #include "serve/plan.h"
 #include "serve/reply.h"
@@ -100,7 +101,10 @@ static void send_head(struct generation *g)
                               .keep_alive = !c->close_after};
     buf_clear(out);
     reply_head(out, &head);
-    client_send(c, out->p, out->n, MAX_BACKLOG_BYTES);
+    if (c->fault.kind == FAULT_SLOW_HEADERS)
+        client_drip(c, out->p, out->n);
+    else
+        client_send(c, out->p, out->n, MAX_BACKLOG_BYTES);
 }
 
 int generation_begin(struct client *c, const struct ask *a, bool chat, struct ask_fault *fault)
@@ -218,16 +222,24 @@ static bool send_event(struct generation *g, struct slice text, bool last)
 {
     struct client *c = g->client;
     struct buf *out = &c->server->scratch;
+    bool faulty = c->fault.kind != FAULT_NONE;
+    struct client_mark mark = mark_of(g, 1);
     buf_clear(out);
-    size_t begin = g->chunked ? reply_chunk_begin(out) : 0;
+    size_t begin = g->chunked && !faulty ? reply_chunk_begin(out) : 0;
     put_event(g, text, last, out);
     if (last)
         put_end(g, out);
+    if (faulty)
+        return fault_send(c, &(struct fault_message){.data = buf_slice(out),
+                                                     .chunked = g->chunked,
+                                                     .last = last,
+                                                     .done = g->done,
+                                                     .tokens = g->plan.output_tokens,
+                                                     .mark = mark});
     if (g->chunked)
         begin = reply_chunk_end(out, begin);
     if (g->chunked && last)
         buf_puts(out, "0\r\n\r\n");
-    struct client_mark mark = mark_of(g, 1);
     return client_send_tokens(c, out->p + begin, out->n - begin, MAX_BACKLOG_BYTES, &mark);
 }
 

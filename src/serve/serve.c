@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -100,6 +101,12 @@ static int open_server(struct server *s, int stop_fd, struct err *e)
     return OK;
 }
 
+/* Connections for the questions before a load are spared, as their requests are. */
+static bool refused(struct server *s)
+{
+    return s->loaded && fault_refuses(&s->options->faults, s->options->seed, s->connections++);
+}
+
 static void accept_clients(struct server *s)
 {
     for (int i = 0; i < MAX_ACCEPTS && s->listener.fd >= 0; i++) {
@@ -111,6 +118,12 @@ static void accept_clients(struct server *s)
             s->accepting = false;
             poller_change(&s->poller, s->listener.fd, 0, s);
             return;
+        }
+        if (refused(s)) {
+            struct linger at_once = {.l_onoff = 1};
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+            close(fd);
+            continue;
         }
         client_new(s, fd);
     }
@@ -162,10 +175,13 @@ static void loop(struct server *s)
     int64_t tick_ns = clock_mono_ns() + TICK_NS;
     for (bool going = true; going;) {
         int64_t due_ns = pace_due_ns(s);
+        if (s->drip_ns && s->drip_ns < due_ns)
+            due_ns = s->drip_ns;
         int n = poller_wait(&s->poller, timeout_ns(due_ns < tick_ns ? due_ns : tick_ns), events);
         pace_run(s);
         going = take_events(s, events, n);
         pace_begin(s);
+        client_drip_all(s, clock_mono_ns());
         if (clock_mono_ns() >= tick_ns) {
             tick_ns += TICK_NS;
             going = tick(s) && going;

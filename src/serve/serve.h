@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "serve/fault.h"
 #include "sim/spec.h"
 
 struct serve_options {
@@ -18,6 +19,7 @@ struct serve_options {
     int parent_pid;           /* > 0: end when this is no longer the parent */
     bool quiet;               /* no lines on standard error */
     int64_t metronome_ns;     /* > 0: in place of the engine, every stream is due at the multiples of it */
+    struct fault_rates faults; /* zeros: none */
     const char *truth;        /* a new file for what was sent when (truth_file.h); NULL for none */
 };
 

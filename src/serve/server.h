@@ -47,6 +47,9 @@ struct server {
     char *read_buffer;
     struct buf scratch;       /* one message under construction */
     struct metronome metronome;
+    uint64_t connections;     /* accepted since the load began */
+    bool loaded;              /* a request with an id was seen */
+    int64_t drip_ns;          /* when the next byte of slow heads is due; 0: none is slow */
     struct burst burst;
     struct lateness lateness;
     struct truth *truth;      /* NULL: not kept */
