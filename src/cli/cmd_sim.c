@@ -3,12 +3,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/term.h"
 #include "serve/serve.h"
 
 struct sim_options {
-    const char *listen, *truth;
+    const char *listen, *truth, *tls;
     int64_t seed, ready_fd, parent, metronome_ns;
     struct option_list faults;
     bool quiet, help;
@@ -24,6 +25,8 @@ const struct option SIM_OPTIONS[] = {
     {OPTION_TEXT, "listen", 0, "ADDRESS",
      "127.0.0.1:8000 (default), [::]:8000, port 0 for a free one, or unix:/path.sock", AT(listen),
      0, 0, NULL, false},
+    {OPTION_TEXT, "tls", 0, "CERT,KEY",
+     "speak TLS with the certificate and the key of these PEM files", AT(tls), 0, 0, NULL, false},
     {OPTION_COUNT, "seed", 0, "N", "seed of generated text and lengths (default 0)", AT(seed), 0,
      9e18, NULL, false},
     {OPTION_PATH, "truth", 0, "FILE",
@@ -57,6 +60,20 @@ static int stop_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
+/* "CERT,KEY" in two; the parts live as long as the program. */
+static int split_tls(const char *text, struct serve_options *s, struct err *e)
+{
+    const char *comma = strchr(text, ',');
+    if (!comma || comma == text || !comma[1])
+        return err_set(e, ERR_USAGE,
+                       "--tls takes two PEM files, CERT,KEY (one that holds both: twice), not "
+                       "\"%s\"",
+                       text);
+    s->tls_cert = mem_strndup(text, (size_t)(comma - text));
+    s->tls_key = comma + 1;
+    return OK;
+}
+
 int cmd_sim(int argc, char **argv)
 {
     struct sim_options o = {.listen = "127.0.0.1:8000", .ready_fd = -1};
@@ -77,6 +94,8 @@ int cmd_sim(int argc, char **argv)
         err_set(&e, ERR_USAGE, "--metronome takes an interval of at least 10us");
         return term_fail(&e);
     }
+    if (o.tls && split_tls(o.tls, &s, &e) < 0)
+        return term_fail(&e);
     for (size_t i = 0; i < o.faults.n; i++)
         if (fault_rates_add(&s.faults, slice_of(o.faults.items[i]), &e) < 0)
             return term_fail(&e);

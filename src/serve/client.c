@@ -30,10 +30,12 @@ void client_new(struct server *s, int fd)
 {
     struct client *c = MEM_NEW(struct client);
     c->server = s;
+    c->tls = s->tls ? tls_new(s->tls, NULL) : NULL;
     c->fd = fd;
     c->interest = POLLER_READ;
-    if (poller_add(&s->poller, fd, c->interest, c) < 0) {
+    if ((s->tls && !c->tls) || poller_add(&s->poller, fd, c->interest, c) < 0) {
         close(fd);
+        tls_free(c->tls);
         free(c);
         return;
     }
@@ -46,6 +48,8 @@ void client_new(struct server *s, int fd)
     s->clients = c;
     if (!s->read_buffer)
         s->read_buffer = mem_alloc(READ_BYTES);
+    if (s->tls && !s->plain_buffer)
+        s->plain_buffer = mem_alloc(READ_BYTES);
 }
 
 void client_close(struct client *c)
@@ -88,6 +92,7 @@ void client_sweep(struct server *s)
         buf_release(&c->in);
         buf_release(&c->out);
         buf_release(&c->marks);
+        tls_free(c->tls);
         buf_release(&c->held);
         free(c);
     }
@@ -156,8 +161,8 @@ static long send_now(struct client *c, const char *p, size_t n)
     return sent;
 }
 
-static bool put_bytes(struct client *c, const char *p, size_t n, size_t bound,
-                      const struct client_mark *mark)
+static bool put_wire(struct client *c, const char *p, size_t n, size_t bound,
+                     const struct client_mark *mark)
 {
     c->queued_bytes += n;
     if (mark) {
@@ -175,6 +180,19 @@ static bool put_bytes(struct client *c, const char *p, size_t n, size_t bound,
         watch(c);
     }
     return c->fd >= 0;
+}
+
+static bool put_bytes(struct client *c, const char *p, size_t n, size_t bound,
+                      const struct client_mark *mark)
+{
+    struct buf *wire = &c->server->wire;
+    if (!c->tls)
+        return put_wire(c, p, n, bound, mark);
+    buf_clear(wire);
+    if (tls_write(c->tls, slice_make(p, n), wire, NULL) == OK)
+        return put_wire(c, wire->p, wire->n, bound, mark);
+    client_close(c);
+    return false;
 }
 
 bool client_send(struct client *c, const char *p, size_t n, size_t bound)
@@ -399,6 +417,52 @@ static void feed(struct client *c, struct slice in)
         buf_put(&c->in, in);
 }
 
+static void take_plain(struct client *c, struct slice bytes)
+{
+    if (c->ended)
+        return;
+    c->active_ns = clock_mono_ns();
+    if (c->generation || c->in.n)
+        buf_put(&c->in, bytes);
+    else
+        feed(c, bytes);
+}
+
+/* Sends what TLS itself has to say. False when the client was closed. */
+static bool send_tls(struct client *c)
+{
+    struct buf *wire = &c->server->wire;
+    return c->fd >= 0 && (wire->n == 0 || put_wire(c, wire->p, wire->n, 0, NULL));
+}
+
+static void take_cipher(struct client *c, struct slice bytes)
+{
+    struct server *s = c->server;
+    bool closed = false;
+    long n = 1;
+    tls_feed(c->tls, bytes);
+    buf_clear(&s->wire);
+    if (!c->tls_stands) {
+        int rc = tls_handshake(c->tls, &s->wire, NULL);
+        bool open = send_tls(c); /* an alert too */
+        if (rc < 0 && open)
+            client_close(c);
+        if (rc != 1)
+            return;
+        c->tls_stands = true;
+    }
+    while (n > 0 && c->fd >= 0) {
+        buf_clear(&s->wire);
+        n = tls_read(c->tls, s->plain_buffer, READ_BYTES, &closed, &s->wire, NULL);
+        if (!send_tls(c))
+            return;
+        if (n > 0)
+            take_plain(c, slice_make(s->plain_buffer, (size_t)n));
+    }
+    if (n < 0 || closed)
+        client_close(c);
+}
+
 void client_readable(struct client *c)
 {
     struct server *s = c->server;
@@ -411,12 +475,10 @@ void client_readable(struct client *c)
         client_close(c);
         return;
     }
-    if (c->ended)
-        return;
-    c->active_ns = clock_mono_ns();
-    if (c->generation || c->in.n)
-        buf_append(&c->in, s->read_buffer, (size_t)n);
+    struct slice bytes = slice_make(s->read_buffer, (size_t)n);
+    if (c->tls)
+        take_cipher(c, bytes);
     else
-        feed(c, slice_make(s->read_buffer, (size_t)n));
+        take_plain(c, bytes);
     watch(c);
 }

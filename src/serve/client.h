@@ -22,6 +22,8 @@ struct client_mark { /* the byte before `end` (of queued_bytes) ends so many tok
 struct client {
     struct server *server;
     int fd;
+    struct tls *tls;               /* NULL: plain */
+    bool tls_stands;               /* its handshake is complete */
     int interest;                  /* what the poller watches for */
     struct http1 http;
     char method[16], target[256];  /* cut when longer: nothing we serve is */

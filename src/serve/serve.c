@@ -74,11 +74,17 @@ static void tell_ready(const struct server *s)
     }
     if (o->quiet)
         return;
-    const char *scheme = s->listener.port ? "http://" : "unix:";
+    const char *scheme = !s->listener.port ? "unix:" : s->tls ? "https://" : "http://";
     if (o->metronome_ns > 0)
         fprintf(stderr, "loadline sim: a metronome in place of the engine\n");
     fprintf(stderr, "loadline sim: %s\nloadline sim: serving at %s%s\n",
             spec_describe(s->config, text, sizeof text), scheme, s->listener.at.text);
+}
+
+static int open_tls(struct server *s, struct err *e)
+{
+    const struct serve_options *o = s->options;
+    return o->tls_cert ? tls_server_context(o->tls_cert, o->tls_key, &s->tls, e) : OK;
 }
 
 static int open_server(struct server *s, int stop_fd, struct err *e)
@@ -87,7 +93,10 @@ static int open_server(struct server *s, int stop_fd, struct err *e)
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     s->listener.fd = -1;
     s->created_s = clock_real_ns() / NS_PER_S;
-    int rc = poller_init(&s->poller, e);
+    int rc = open_tls(s, e);
+    if (rc < 0)
+        return rc;
+    rc = poller_init(&s->poller, e);
     if (rc == OK)
         rc = listener_open(s->options->listen, &s->listener, e);
     if (rc < 0)
@@ -204,6 +213,9 @@ static void close_server(struct server *s)
     pace_release(s);
     poller_release(&s->poller);
     buf_release(&s->scratch);
+    buf_release(&s->wire);
+    tls_context_release(s->tls);
+    free(s->plain_buffer);
     free(s->read_buffer);
 }
 

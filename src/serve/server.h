@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "net/poller.h"
+#include "net/tls.h"
 #include "serve/exposition.h"
 #include "serve/lateness.h"
 #include "serve/listener.h"
@@ -46,6 +47,9 @@ struct server {
     char date[40];
     char *read_buffer;
     struct buf scratch;       /* one message under construction */
+    struct tls_context *tls;  /* NULL: plain */
+    char *plain_buffer;       /* what TLS makes of read_buffer */
+    struct buf wire;          /* what it makes of a message */
     struct metronome metronome;
     uint64_t connections;     /* accepted since the load began */
     bool loaded;              /* a request with an id was seen */
