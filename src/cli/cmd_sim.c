@@ -1,9 +1,10 @@
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "cli/commands.h"
 #include "cli/term.h"
 #include "serve/serve.h"
@@ -60,16 +61,19 @@ static int stop_signals(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-/* "CERT,KEY" in two; the parts live as long as the program. */
-static int split_tls(const char *text, struct serve_options *s, struct err *e)
+/* "CERT,KEY" in two; cert is the caller's room for the first. */
+static int split_tls(const char *text, char *cert, size_t room, struct serve_options *s,
+                     struct err *e)
 {
     const char *comma = strchr(text, ',');
-    if (!comma || comma == text || !comma[1])
+    if (!comma || comma == text || !comma[1] || (size_t)(comma - text) >= room)
         return err_set(e, ERR_USAGE,
                        "--tls takes two PEM files, CERT,KEY (one that holds both: twice), not "
                        "\"%s\"",
                        text);
-    s->tls_cert = mem_strndup(text, (size_t)(comma - text));
+    memcpy(cert, text, (size_t)(comma - text));
+    cert[comma - text] = '\0';
+    s->tls_cert = cert;
     s->tls_key = comma + 1;
     return OK;
 }
@@ -80,6 +84,7 @@ int cmd_sim(int argc, char **argv)
     struct operands operands = {0};
     struct err e;
     struct serve_options s = {0};
+    char cert[PATH_MAX];
     if (options_parse(SIM_OPTIONS, SIM_OPTION_ROWS, argc, argv, &o, &operands, &e) < 0)
         return term_fail(&e);
     if (o.help) {
@@ -94,7 +99,7 @@ int cmd_sim(int argc, char **argv)
         err_set(&e, ERR_USAGE, "--metronome takes an interval of at least 10us");
         return term_fail(&e);
     }
-    if (o.tls && split_tls(o.tls, &s, &e) < 0)
+    if (o.tls && split_tls(o.tls, cert, sizeof cert, &s, &e) < 0)
         return term_fail(&e);
     for (size_t i = 0; i < o.faults.n; i++)
         if (fault_rates_add(&s.faults, slice_of(o.faults.items[i]), &e) < 0)
