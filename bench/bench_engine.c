@@ -141,7 +141,8 @@ static int64_t run_trace(struct cluster *c, struct request *all)
         } else {
             const struct engine_token *t;
             size_t n;
-            cluster_run(c, due_ns, &t, &n, &now_ns);
+            int engine;
+            cluster_run(c, due_ns, &t, &n, &engine, &now_ns);
             for (size_t i = 0; i < n; i++)
                 if (t[i].last)
                     free(((struct request *)t[i].owner)->ids);

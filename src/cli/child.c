@@ -11,9 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_TIMEOUT_MS = 10000, STOP_TRIES = 100, STOP_STEP_US = 10000 };
+enum { START_TIMEOUT_MS = 10000, STOP_TRIES = 100, STOP_STEP_US = 10000, FINISH_TRIES = 6000 };
 
-static _Noreturn void become_engine(const char *spec, const char *seed, int ready_fd, pid_t parent)
+static _Noreturn void become_engine(const char *spec, const char *seed, const char *const *more,
+                                    int ready_fd, pid_t parent)
 {
     char fd[16], ppid[16];
     sigset_t none;
@@ -25,8 +26,12 @@ static _Noreturn void become_engine(const char *spec, const char *seed, int read
     sigprocmask(SIG_SETMASK, &none, NULL);
     snprintf(fd, sizeof fd, "%d", ready_fd);
     snprintf(ppid, sizeof ppid, "%d", (int)parent);
-    execl("/proc/self/exe", "loadline", "sim", spec, "--listen", "127.0.0.1:0", "--seed", seed,
-          "--ready-fd", fd, "--parent", ppid, "--quiet", (char *)NULL);
+    const char *argv[12 + CHILD_MAX_MORE + 1] = {
+        "loadline", "sim",        spec, "--listen", "127.0.0.1:0", "--seed",
+        seed,       "--ready-fd", fd,   "--parent", ppid,          "--quiet"};
+    for (size_t i = 0; more && i < CHILD_MAX_MORE && more[i]; i++)
+        argv[12 + i] = more[i];
+    execv("/proc/self/exe", (char *const *)argv);
     _exit(127);
 }
 
@@ -55,6 +60,12 @@ static int await_port(int fd, struct child *c, struct err *e)
 
 int child_start(const char *spec, const char *seed, struct child *out, struct err *e)
 {
+    return child_start_with(spec, seed, NULL, out, e);
+}
+
+int child_start_with(const char *spec, const char *seed, const char *const *more, struct child *out,
+                     struct err *e)
+{
     int fds[2];
     pid_t parent = getpid();
     if (pipe2(fds, 0) < 0)
@@ -67,13 +78,31 @@ int child_start(const char *spec, const char *seed, struct child *out, struct er
         return err_set(e, ERR_IO, "cannot start the embedded engine: %s", strerror(errno));
     }
     if (out->pid == 0)
-        become_engine(spec, seed, fds[1], parent);
+        become_engine(spec, seed, more, fds[1], parent);
     close(fds[1]);
     int rc = await_port(fds[0], out, e);
     close(fds[0]);
     if (rc < 0)
         child_stop(out);
     return rc;
+}
+
+int child_finish(struct child *c, struct err *e)
+{
+    int status = -1;
+    kill(c->pid, SIGTERM);
+    for (int i = 0; i < FINISH_TRIES; i++) {
+        if (waitpid(c->pid, &status, WNOHANG) != 0) {
+            c->pid = 0;
+            if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+                return OK;
+            return err_set(e, ERR_IO,
+                           "the embedded engine did not end well (see its message above)");
+        }
+        usleep(STOP_STEP_US);
+    }
+    child_stop(c);
+    return err_set(e, ERR_IO, "the embedded engine did not end within a minute");
 }
 
 void child_stop(struct child *c)

@@ -18,6 +18,10 @@ const struct command COMMANDS[] = {
      cmd_sim, SIM_OPTIONS, &SIM_OPTION_ROWS,
      "  loadline sim llama-3.1-8b@h100 --listen 127.0.0.1:8000\n"
      "  curl -s http://127.0.0.1:8000/v1/models\n"},
+    {"calibrate", "", "the instrument's own error against a known truth", cmd_calibrate,
+     CALIBRATE_OPTIONS, &CALIBRATE_OPTION_ROWS,
+     "  loadline calibrate\n"
+     "  loadline calibrate --streams 64,512 --duration 10s --json calibration.json\n"},
     {"report", "FILE...", "tables, JSON and CSV from run files", cmd_report, REPORT_OPTIONS,
      &REPORT_OPTION_ROWS,
      "  loadline report loadline-20260102-030405.db\n"
@@ -47,7 +51,7 @@ const char *command_name_at(const void *context, size_t i)
 
 void command_help(const struct command *c)
 {
-    printf("loadline %s %s\n  %s\n", c->name, c->operands, c->what);
+    printf("loadline %s%s%s\n  %s\n", c->name, c->operands[0] ? " " : "", c->operands, c->what);
     if (c->options)
         options_help(c->options, *c->option_rows, stdout);
     printf("\nExamples\n%s", c->examples);

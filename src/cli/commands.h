@@ -24,12 +24,15 @@ void command_help(const struct command *c);
 
 int cmd_run(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 extern const struct option SIM_OPTIONS[];
 extern const size_t SIM_OPTION_ROWS;
+extern const struct option CALIBRATE_OPTIONS[];
+extern const size_t CALIBRATE_OPTION_ROWS;
 extern const struct option REPORT_OPTIONS[];
 extern const size_t REPORT_OPTION_ROWS;
 

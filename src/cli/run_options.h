@@ -30,6 +30,7 @@ struct run_options { /* as parsed; run_options_defaults marks what was not given
     const char *output, *json, *goodput, *slo, *percentile_metrics, *percentiles, *itl;
     struct option_list context;
     bool save_output, all_checks, quiet, help;
+    bool keep_reads; /* no option: for a calibration */
 };
 
 extern const struct option RUN_OPTIONS[];

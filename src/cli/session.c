@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "cli/calibration_file.h"
 #include "cli/simspec.h"
 #include "cli/term.h"
 #include "drive/host.h"
@@ -79,6 +80,16 @@ static int create_run_file(struct session *s, struct err *e)
             return record_writer_open(s->run_file, false, &s->writer, e);
     }
     return err_set(e, ERR_IO, "%s and its kind exist already; choose a name with -o", s->run_file);
+}
+
+/* The last calibration goes into the file, so that the report stays a function of the file alone.
+ */
+static int bring_calibration(struct session *s, struct err *e)
+{
+    char *json = calibration_last();
+    int rc = json ? record_writer_meta(s->writer, "calibration", json, e) : OK;
+    free(json);
+    return rc;
 }
 
 /* --- the server --- */
@@ -208,6 +219,8 @@ int session_open(struct session *s, const struct run_options *o, const char *tar
         rc = target_open(target, s->plan.seed, &tls, &s->target, e);
     if (rc == OK)
         rc = create_run_file(s, e);
+    if (rc == OK && !o->keep_reads)
+        rc = bring_calibration(s, e);
     if (rc == OK) {
         note_engine(s, target);
         make_headers(s);
@@ -224,7 +237,8 @@ int session_open(struct session *s, const struct run_options *o, const char *tar
                                     .threads = (unsigned)o->threads,
                                     .preconnect = (unsigned)o->preconnect,
                                     .timeout_ns = o->timeout_ns,
-                                    .save_output = o->save_output || counts_afterwards(s)};
+                                    .save_output = o->save_output || counts_afterwards(s),
+                                    .keep_reads = o->keep_reads};
         rc = drive_open(&setup, s->plan.load.max_concurrency, &s->drive, e);
     }
     if (rc < 0)
@@ -379,6 +393,7 @@ int session_run(struct session *s, int64_t ordinal, struct err *e)
                   load.load.mode == LOAD_OPEN ? load.load.arrivals.rate : 0);
     rc = drive_run(s->drive, &load, s->writer, &observer, &run, e);
     progress_clear(&s->progress);
+    s->started_mono_ns = run.started_mono_ns;
     if (rc == OK && !run.interrupted && counts_afterwards(s))
         rc = count_answers(s, run.id, e);
     if (rc == OK && run.interrupted)

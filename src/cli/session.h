@@ -27,6 +27,7 @@ struct session {
     char run_file[512];
     bool created;                   /* the run file is ours to remove if nothing came of it */
     int64_t runs;                   /* rows begun */
+    int64_t started_mono_ns;        /* of the last run */
     struct progress progress;
     struct option_list notes;       /* what the user was told, for the run file */
     char host_json[1024];

@@ -23,6 +23,7 @@ void answer_init(struct answer *a)
     sse_init(&a->sse, SSE_DEFAULT_MAX_EVENT_BYTES);
     buf_init(&a->whole, ANSWER_MAX_WHOLE_BYTES);
     buf_init(&a->gaps, ANSWER_MAX_GAP_BYTES);
+    buf_init(&a->reads, ANSWER_MAX_GAP_BYTES);
     buf_init(&a->text, ANSWER_MAX_WHOLE_BYTES);
     buf_init(&a->scratch, ANSWER_MAX_WHOLE_BYTES);
     buf_init(&a->error, ANSWER_MAX_ERROR_BYTES);
@@ -41,6 +42,7 @@ void answer_begin(struct answer *a, const struct answer_options *o)
                            .sse = a->sse,
                            .whole = a->whole,
                            .gaps = a->gaps,
+                           .reads = a->reads,
                            .text = a->text,
                            .error = a->error,
                            .finish_reason = a->finish_reason,
@@ -54,6 +56,7 @@ void answer_begin(struct answer *a, const struct answer_options *o)
     sse_reset(&a->sse);
     recycle(&a->whole);
     recycle(&a->gaps);
+    recycle(&a->reads);
     recycle(&a->text);
     recycle(&a->error);
     recycle(&a->finish_reason);
@@ -65,6 +68,7 @@ void answer_release(struct answer *a)
     sse_release(&a->sse);
     buf_release(&a->whole);
     buf_release(&a->gaps);
+    buf_release(&a->reads);
     buf_release(&a->text);
     buf_release(&a->error);
     buf_release(&a->finish_reason);
@@ -146,6 +150,13 @@ static void take_totals(struct answer *a, const struct delta *d)
     }
 }
 
+static int put_read(struct answer *a)
+{
+    char bytes[VARINT_MAX_BYTES];
+    int64_t lag_ns = a->newest.read_ns - a->newest.at_ns;
+    return buf_append(&a->reads, bytes, varint_write(bytes, lag_ns > 0 ? (uint64_t)lag_ns : 0));
+}
+
 /* Moves the newest token event into the gap list; what followed it is known now. */
 static int settle_newest(struct answer *a)
 {
@@ -161,6 +172,8 @@ static int settle_newest(struct answer *a)
             g.width_ns = 1;
     }
     int rc = gaps_put(&a->gaps, &g);
+    if (rc == OK && a->options.keep_reads)
+        rc = put_read(a);
     if (rc < 0)
         return rc;
     a->events++;
@@ -191,6 +204,7 @@ static int take_token(struct answer *a, const struct delta *d, const struct stam
     a->newest.tokens = d->tokens;
     a->newest.at_ns = at_ns;
     a->newest.after_ns = stamp->after_ns;
+    a->newest.read_ns = stamp->read_ns;
     a->unstamped += !stamp->kernel;
     a->counted += d->tokens;
     return hash_delta(a, d);
@@ -397,6 +411,7 @@ static void fill_tokens(const struct answer *a, int64_t origin_ns, struct reques
     r->output_bytes = a->text_bytes;
     r->output = buf_slice(&a->text);
     r->gaps = buf_slice(&a->gaps);
+    r->reads = buf_slice(&a->reads);
     r->finish_reason = buf_slice(&a->finish_reason);
 }
 

@@ -30,6 +30,7 @@ struct answer_options {
     bool stream;
     bool save_output;
     enum api_ending ending;
+    bool keep_reads;    /* for a calibration: when each event was read, besides its stamp */
 };
 
 enum answer_form { ANSWER_NONE, ANSWER_EVENTS, ANSWER_LINES, ANSWER_WHOLE, ANSWER_ERROR };
@@ -43,12 +44,13 @@ struct answer {
     struct api_stream api;
 
     struct buf gaps;    /* finished token events, gaps.h */
+    struct buf reads;   /* with keep_reads: of the same, varint(read_ns − stamp) */
     uint32_t events, censored, unstamped, wide; /* wide: censored by more than ANSWER_WIDE_NS */
     int64_t first_token_ns, first_answer_ns, last_token_ns; /* on the stamps' clock; 0 none yet */
     struct { /* the newest token event: whether it is censored shows only with what follows it */
         bool held, censored;
         uint64_t read_id, tokens;
-        int64_t at_ns, after_ns;
+        int64_t at_ns, after_ns, read_ns;
     } newest;
 
     int64_t prompt_tokens, output_tokens, cached_tokens, reasoning_tokens; /* −1 not told */

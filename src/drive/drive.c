@@ -279,6 +279,7 @@ static void run_phase(struct drive *d, const struct drive_load *load, const stru
                                 .stream = s->api->stream,
                                 .save_output = s->save_output,
                                 .ending = s->api->ending,
+                                .keep_reads = s->keep_reads,
                                 .policy = policy_new(spec, s->threads, start_ns),
                                 .prepare = prepare,
                                 .writer = writer,
@@ -355,6 +356,7 @@ static void fill_end(struct drive *d, const struct drive_load *load, const struc
         (load->load.num_prompts == 0 || m->counts.offered < load->load.num_prompts))
         offered_end_ns = load->load.duration_ns;
     run->finished = true;
+    run->started_mono_ns = m->start_ns;
     run->interrupted = m->stopped && !m->hopeless;
     run->offered_end_ns = offered_end_ns > 0 ? offered_end_ns : 0;
     run->drained_ns = m->end_ns - m->start_ns;

@@ -20,6 +20,7 @@ struct drive_setup {
     unsigned preconnect;                 /* connections per drive_open, spread over the threads */
     int64_t timeout_ns;
     bool save_output;
+    bool keep_reads;                     /* for a calibration: the record's `reads` */
 };
 
 struct drive_load { /* one load point */

@@ -249,7 +249,7 @@ static void start_offer(struct driver *d, const struct offer *o)
     struct drive_phase *phase = d->phase;
     struct stream *s = stream_take(d);
     struct answer_options options = {phase->protocol, phase->stream, phase->save_output,
-                                     phase->ending};
+                                     phase->ending, phase->keep_reads};
     s->offer = *o;
     s->prepared = prepare_take(phase->prepare, o->index);
     answer_begin(&s->answer, &options);

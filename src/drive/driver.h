@@ -20,7 +20,7 @@
 struct drive_phase {
     const struct route *route;
     const struct protocol *protocol;
-    bool stream, save_output;
+    bool stream, save_output, keep_reads;
     enum api_ending ending;
     struct policy *policy;
     struct prepare *prepare;

@@ -24,12 +24,11 @@ struct prepare {
 /* A UUID, since some servers refuse any other X-Request-Id (llama-cpp-python: 400). Version 8 of
  * RFC 9562, whose bits are ours: the seed's lower 60, 8 for the run or 9 for the warm-up, the index
  * in decimal. */
-static void name_request(const struct prepare_options *o, uint64_t index,
-                         char out[REQUEST_ID_BYTES])
+void prepare_name(uint64_t seed, bool warmup, uint64_t index, char out[REQUEST_ID_BYTES])
 {
-    unsigned long long s = o->seed;
+    unsigned long long s = seed;
     snprintf(out, REQUEST_ID_BYTES, "%08llx-%04llx-8%03llx-%c000-%012llu", s >> 28 & 0xffffffff,
-             s >> 12 & 0xffff, s & 0xfff, o->warmup ? '9' : '8',
+             s >> 12 & 0xffff, s & 0xfff, warmup ? '9' : '8',
              (unsigned long long)index % 1000000000000);
 }
 
@@ -46,7 +45,7 @@ struct prepared *prepare_one(const struct prepare_options *o, uint64_t index)
     q->exact_output = prompt.exact_output;
     q->repeated = prompt.repeated;
     o->protocol->request(o->api, &prompt, &q->body);
-    name_request(o, index, q->id);
+    prepare_name(o->seed, o->warmup, index, q->id);
     arena_release(&arena);
     return q;
 }

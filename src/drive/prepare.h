@@ -48,6 +48,9 @@ void prepared_free(struct prepared *q);
 
 uint64_t prepare_underruns(struct prepare *p);
 
+/* The X-Request-Id of a request. */
+void prepare_name(uint64_t seed, bool warmup, uint64_t index, char out[REQUEST_ID_BYTES]);
+
 /* Makes one, without a thread: for probes and tests. */
 struct prepared *prepare_one(const struct prepare_options *o, uint64_t index);
 

@@ -227,10 +227,18 @@ static int take_finding(void *context, const struct finding_record *f)
     return 0;
 }
 
+static void take_calibration(struct record_reader *r, struct summary *s)
+{
+    const char *text = record_reader_meta(r, "calibration");
+    if (text[0])
+        s->calibration_json = arena_strndup(&s->arena, text, strlen(text));
+}
+
 static int read_sides(struct record_reader *r, struct summary *s, const struct sample_set *set,
                       struct err *e)
 {
     int rc = instrument_read(r, &s->run, set, s, e);
+    take_calibration(r, s);
     if (rc == 0)
         rc = cache_read(r, s->run.id, &s->cache_hit_share, e);
     return rc == 0 ? record_reader_findings(r, s->run.id, take_finding, s, e) : rc;

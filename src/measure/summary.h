@@ -119,6 +119,8 @@ struct summary {
         double steal_fraction;
     } instrument;
 
+    const char *calibration_json;    /* the last one before the run, as the file brings it; NULL none */
+
     struct slo_result slo[BOUNDS_MAX];
     size_t slo_count;
     bool slo_met;

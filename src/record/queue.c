@@ -50,13 +50,15 @@ static size_t text_bytes(const char *text)
 void queue_put_request(struct queue *q, int64_t run_id, const struct request_record *r)
 {
     struct queued *item =
-        item_new(QUEUED_REQUEST, run_id, r->error.n + r->finish_reason.n + r->output.n + r->gaps.n);
+        item_new(QUEUED_REQUEST, run_id,
+                 r->error.n + r->finish_reason.n + r->output.n + r->gaps.n + r->reads.n);
     char *at = (char *)(item + 1);
     item->request = *r;
     carry(&item->request.error, &at);
     carry(&item->request.finish_reason, &at);
     carry(&item->request.output, &at);
     carry(&item->request.gaps, &at);
+    carry(&item->request.reads, &at);
     push(q, item);
 }
 

@@ -294,6 +294,20 @@ static bool gaps_are_sound(struct slice bytes, const struct request_record *q)
     return count == q->events;
 }
 
+static bool has_reads(struct record_reader *r)
+{
+    return sqlite3_table_column_metadata(r->db, "main", "token_reads", "reads", NULL, NULL, NULL,
+                                         NULL, NULL) == SQLITE_OK;
+}
+
+static void take_reads(struct walk *w, struct request_record *q)
+{
+    int at = (int)w->set->count + 1;
+    const char *p = sqlite3_column_blob(w->statement, at);
+    q->reads =
+        p ? slice_make(p, (size_t)sqlite3_column_bytes(w->statement, at)) : slice_make("", 0);
+}
+
 static int take_gaps(struct walk *w, struct request_record *q)
 {
     int at = (int)w->set->count;
@@ -310,10 +324,17 @@ int record_reader_requests(struct record_reader *r, int64_t run_id, bool with_ga
                            void *context, struct err *e)
 {
     struct walk w = {r, &schema_request, NULL, e};
-    int code = walk_begin(&w, run_id, with_gaps ? ", gaps" : "",
-                          with_gaps ? "LEFT JOIN token_gaps ON request_id = id "
-                                      "WHERE run_id = ? ORDER BY phase, idx"
-                                    : "WHERE run_id = ? ORDER BY phase, idx");
+    bool with_reads = with_gaps && has_reads(r);
+    int code = walk_begin(&w, run_id,
+                          with_reads  ? ", gaps, reads"
+                          : with_gaps ? ", gaps"
+                                      : "",
+                          with_reads  ? "LEFT JOIN token_gaps g ON g.request_id = id "
+                                        "LEFT JOIN token_reads k ON k.request_id = id "
+                                        "WHERE run_id = ? ORDER BY phase, idx"
+                          : with_gaps ? "LEFT JOIN token_gaps ON request_id = id "
+                                        "WHERE run_id = ? ORDER BY phase, idx"
+                                      : "WHERE run_id = ? ORDER BY phase, idx");
     int phase_before = -1;
     uint64_t index_before = 0;
     while (code == OK) {
@@ -328,6 +349,8 @@ int record_reader_requests(struct record_reader *r, int64_t run_id, bool with_ga
         index_before = q.index;
         if (code == OK && with_gaps)
             code = take_gaps(&w, &q);
+        if (with_reads)
+            take_reads(&w, &q);
         if (code == OK)
             code = visit(context, &q);
     }

@@ -66,6 +66,7 @@ struct request_record {
     uint64_t output_bytes;
     struct slice output;            /* with --save-output; empty otherwise */
     struct slice gaps;              /* gaps.h; empty when no token came */
+    struct slice reads;             /* of a calibration: for each event varint(our read − its stamp), ns; empty otherwise */
 };
 
 struct run_record { /* one row of `run` */
@@ -74,6 +75,7 @@ struct run_record { /* one row of `run` */
     int64_t parent;                 /* first run of a series; 0 for none */
     int64_t ordinal;                /* place in the series, from 1 */
     int64_t started_real_ns;        /* CLOCK_REALTIME of time 0 */
+    int64_t started_mono_ns;        /* CLOCK_MONOTONIC of it, known at the end; not in the file: no other boot has that clock */
     const char *target, *backend, *engine, *engine_version, *model, *command; /* no secrets; "" unknown */
     uint64_t seed;
 

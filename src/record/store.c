@@ -28,6 +28,28 @@ static int add_row(sqlite3_stmt *s, int64_t run_id, const struct column_set *set
     return rc == SQLITE_OK ? run_once(s) : rc;
 }
 
+/* A calibration's table, made only where there is something for it. */
+static int add_reads(struct store *st, int64_t request_id, struct slice reads)
+{
+    sqlite3_stmt **s = &st->statements[STORE_ADD_READS];
+    int rc = SQLITE_OK;
+    if (!*s) {
+        rc = exec(st, "CREATE TABLE IF NOT EXISTS token_reads (\n"
+                      "  request_id INTEGER PRIMARY KEY REFERENCES request(id),\n"
+                      "  reads BLOB NOT NULL -- bytes: docs/run-file.md\n"
+                      ") STRICT");
+        if (rc == SQLITE_OK)
+            rc = sqlite3_prepare_v3(st->db,
+                                    "INSERT INTO token_reads (request_id, reads) VALUES (?, ?)", -1,
+                                    SQLITE_PREPARE_PERSISTENT, s, NULL);
+    }
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(*s, 1, request_id);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_blob64(*s, 2, reads.p, reads.n, SQLITE_STATIC);
+    return rc == SQLITE_OK ? run_once(*s) : rc;
+}
+
 static int add_request(struct store *st, int64_t run_id, const struct request_record *r)
 {
     sqlite3_stmt *row = st->statements[STORE_ADD_REQUEST], *gaps = st->statements[STORE_ADD_GAPS];
@@ -40,7 +62,9 @@ static int add_request(struct store *st, int64_t run_id, const struct request_re
     rc = sqlite3_bind_int64(gaps, 1, id);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_blob64(gaps, 2, r->gaps.p, r->gaps.n, SQLITE_STATIC);
-    return rc == SQLITE_OK ? run_once(gaps) : rc;
+    if (rc == SQLITE_OK)
+        rc = run_once(gaps);
+    return rc == SQLITE_OK && r->reads.n > 0 ? add_reads(st, id, r->reads) : rc;
 }
 
 static int add_item(struct store *st, const struct queued *item)

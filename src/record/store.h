@@ -12,6 +12,7 @@ enum store_statement {
     STORE_END_RUN,
     STORE_ADD_REQUEST,
     STORE_ADD_GAPS,
+    STORE_ADD_READS, /* prepared with the first of them, which makes their table */
     STORE_ADD_SECOND,
     STORE_ADD_SAMPLE,
     STORE_ADD_FINDING,

@@ -286,6 +286,8 @@ static json_t *instrument_object(const struct summary *s)
     put(o, "spin_fraction", real(s->instrument.spin_fraction));
     put(o, "busy_fraction", real(s->instrument.busy_fraction));
     put(o, "clock_steps", whole(s->instrument.clock_steps));
+    json_t *calibration = s->calibration_json ? json_loads(s->calibration_json, 0, NULL) : NULL;
+    put(o, "calibration", calibration ? calibration : json_null());
     return o;
 }
 

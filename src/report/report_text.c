@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/units.h"
+#include "report/calibration_quote.h"
 #include "report/layout.h"
 #include "report/tables.h"
 #include "report/verdict_line.h"
@@ -290,6 +291,9 @@ static void put_instrument(struct layout *l, const struct summary *s)
              layout_percent(s->instrument.spin_fraction, b));
     if (p.n > 0)
         layout_field(l, 0, "Instrument", "%s", p.text);
+    char quote[512];
+    if (calibration_quote(s, quote, sizeof quote))
+        layout_field(l, 0, p.n > 0 ? "" : "Instrument", "%s", quote);
 }
 
 static void put_check(struct layout *l, const struct check *c)

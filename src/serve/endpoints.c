@@ -48,7 +48,10 @@ static void answer_metrics(struct client *c)
         counted[i] = &s->counted[i];
         engines[i] = cluster_counts(s->cluster, i);
     }
+    engines[0].running += (int64_t)s->metronome.count;
+    engines[0].generated_tokens += s->metronome.tokens;
     exposition_page(&body, model_name(c), counted, engines, n);
+    lateness_page(&body, &s->lateness);
     client_respond(c, 200, "text/plain; version=0.0.4; charset=utf-8", buf_slice(&body));
     buf_release(&body);
 }
@@ -80,13 +83,35 @@ static bool read_ask(struct client *c, enum ask_kind kind, struct ask *a)
     return false;
 }
 
+/* The faults that leave no answer. True when the request had one of them. */
+static bool fail_at_once(struct client *c)
+{
+    switch (c->fault.kind) {
+    case FAULT_RESET:
+        client_reset(c);
+        return true;
+    case FAULT_429:
+        client_refuse(c, 429, "too many requests, as --fault wanted it", NULL, NULL);
+        return true;
+    case FAULT_500:
+        client_refuse(c, 500, "the engine failed, as --fault wanted it to", NULL, NULL);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void generate(struct client *c, enum ask_kind kind)
 {
     struct ask a;
     struct ask_fault fault = {0};
     if (!read_ask(c, kind, &a))
         return;
-    if (generation_begin(c, &a, kind == ASK_CHAT, &fault) < 0)
+    if (c->request_id[0])
+        c->server->loaded = true;
+    c->fault = fault_draw(&c->server->options->faults, c->server->options->seed,
+                          slice_of(c->request_id), a.stream);
+    if (!fail_at_once(c) && generation_begin(c, &a, kind == ASK_CHAT, &fault) < 0)
         client_refuse(c, 400, fault.err.text, fault.param, NULL);
     ask_release(&a);
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "serve/fault_send.h"
 #include "serve/pace.h"
 #include "serve/plan.h"
 #include "serve/reply.h"
@@ -22,6 +23,8 @@ struct generation {
     struct client *client;
     int engine;                      /* where it began: who counts it */
     struct cluster_request *request; /* NULL once its last token is out */
+    struct beat *beat;               /* likewise, under a metronome */
+    uint32_t number;                 /* in the truth */
     struct buf ids;                  /* of the prompt and the answer */
     struct plan plan;
     bool chat, stream, include_usage, continuous_usage;
@@ -111,7 +114,10 @@ static void send_head(struct generation *g)
                               .keep_alive = !c->close_after};
     buf_clear(out);
     reply_head(out, &head);
-    client_send(c, out->p, out->n, MAX_BACKLOG_BYTES);
+    if (c->fault.kind == FAULT_SLOW_HEADERS)
+        client_drip(c, out->p, out->n);
+    else
+        client_send(c, out->p, out->n, MAX_BACKLOG_BYTES);
 }
 
 static void enter(struct generation *g, struct ask *a)
@@ -151,7 +157,13 @@ int generation_begin(struct client *c, struct ask *a, bool chat, struct ask_faul
                              .created_s = clock_real_ns() / NS_PER_S};
     snprintf(g->id, sizeof g->id, "%s-%016llx", chat ? "chatcmpl" : "cmpl",
              (unsigned long long)number);
-    enter(g, a);
+    if (s->truth)
+        g->number = truth_add_request(s->truth, slice_of(c->request_id), g->arrived_ns,
+                                      g->plan.output_tokens);
+    if (s->metronome.interval_ns > 0)
+        g->beat = metronome_join(&s->metronome, g->plan.output_tokens, g);
+    else
+        enter(g, a);
     c->generation = g;
     if (g->stream) {
         prepare_event(g);
@@ -162,10 +174,12 @@ int generation_begin(struct client *c, struct ask *a, bool chat, struct ask_faul
 
 void generation_free(struct generation *g)
 {
-    if (g->request) {
+    if (g->request)
         cluster_cancel(g->client->server->cluster, g->request);
+    if (g->beat)
+        metronome_leave(&g->client->server->metronome, g->beat);
+    if (g->request || g->beat)
         counted(g)->finished[FINISH_ABORT]++;
-    }
     buf_release(&g->ids);
     buf_release(&g->event);
     buf_release(&g->text);
@@ -223,22 +237,42 @@ static void put_end(struct generation *g, struct buf *out)
     buf_puts(out, "data: [DONE]\n\n");
 }
 
-/* One message for the tokens of a step: the chunk's size, the event, the chunk's end. False when
- * the client is gone, and the generation with it. */
-static bool send_event(struct generation *g, struct slice text, bool first, bool last)
+/* That a message to come ends `count` tokens, the newest one being the last of them. */
+static struct client_mark mark_of(const struct generation *g, int64_t count)
+{
+    const struct truth *t = g->client->server->truth;
+    return (struct client_mark){.request = g->number,
+                                .token = (uint32_t)(g->done - count),
+                                .count = (uint32_t)count,
+                                .step = t ? truth_steps(t) : 0};
+}
+
+/* One message for the `count` tokens of a step: the chunk's size, the event, the chunk's end. False
+ * when the client is gone, and the generation with it. */
+static bool send_event(struct generation *g, struct slice text, int64_t count, bool first,
+                       bool last)
 {
     struct client *c = g->client;
     struct buf *out = &c->server->scratch;
+    bool faulty = c->fault.kind != FAULT_NONE;
+    struct client_mark mark = mark_of(g, count);
     buf_clear(out);
-    size_t begin = g->chunked ? reply_chunk_begin(out) : 0;
+    size_t begin = g->chunked && !faulty ? reply_chunk_begin(out) : 0;
     put_event(g, text, first, last, out);
     if (last)
         put_end(g, out);
+    if (faulty)
+        return fault_send(c, &(struct fault_message){.data = buf_slice(out),
+                                                     .chunked = g->chunked,
+                                                     .last = last,
+                                                     .done = g->done,
+                                                     .tokens = g->plan.output_tokens,
+                                                     .mark = mark});
     if (g->chunked)
         begin = reply_chunk_end(out, begin);
     if (g->chunked && last)
         buf_puts(out, "0\r\n\r\n");
-    return client_send(c, out->p + begin, out->n - begin, MAX_BACKLOG_BYTES);
+    return client_send_tokens(c, out->p + begin, out->n - begin, MAX_BACKLOG_BYTES, &mark);
 }
 
 static void send_answer(struct generation *g)
@@ -248,9 +282,10 @@ static void send_answer(struct generation *g)
     struct reply_answer a = answer_of(g);
     struct reply_usage u = usage_of(g);
     reply_body(&body, &a, buf_slice(&g->text), finish_name(g->plan.finish), &u);
+    struct client_mark mark = mark_of(g, g->done);
     generation_free(g);
     c->generation = NULL;
-    client_respond(c, 200, "application/json", buf_slice(&body));
+    client_respond_tokens(c, buf_slice(&body), &mark);
     client_resume(c);
     buf_release(&body);
 }
@@ -270,6 +305,7 @@ void generation_token(struct generation *g, const struct engine_token *t, int64_
     bool first = g->done == 0, last = t->last; /* the tokens are gone when a client is */
     if (last) {
         g->request = NULL;
+        g->beat = NULL;
         counted(g)->finished[g->plan.finish]++;
     }
     if (first) {
@@ -283,7 +319,7 @@ void generation_token(struct generation *g, const struct engine_token *t, int64_
             send_answer(g);
         return;
     }
-    if (send_event(g, buf_slice(&g->text), first, last) && last) {
+    if (send_event(g, buf_slice(&g->text), t->count, first, last) && last) {
         generation_free(g);
         c->generation = NULL;
         client_answered(c);

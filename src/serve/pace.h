@@ -1,7 +1,7 @@
 #ifndef LOADLINE_SERVE_PACE_H
 #define LOADLINE_SERVE_PACE_H
 
-/* The cluster's events on the real clock (sim/cluster.h). */
+/* The cluster's events (sim/cluster.h), or a metronome's instants in their place, on the real clock. */
 
 #include "serve/server.h"
 

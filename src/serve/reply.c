@@ -20,8 +20,12 @@ static const char *reason_of(int status)
         return "Method Not Allowed";
     case 413:
         return "Content Too Large";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
+    case 500:
+        return "Internal Server Error";
     case 503:
         return "Service Unavailable";
     default:
@@ -45,6 +49,8 @@ void reply_head(struct buf *out, const struct reply_head *h)
         header(out, "Content-Type", slice_of(h->content_type));
     if (h->allow)
         header(out, "Allow", slice_of(h->allow));
+    if (h->retry_after_s)
+        buf_printf(out, "Retry-After: %d\r\n", h->retry_after_s);
     if (h->request_id.n)
         header(out, "X-Request-Id", h->request_id);
     if (h->chunked)
@@ -61,6 +67,10 @@ static const char *error_type(int status)
     switch (status) {
     case 404:
         return "NotFoundError";
+    case 429:
+        return "RateLimitError";
+    case 500:
+        return "InternalServerError";
     case 503:
         return "ServiceUnavailableError";
     default:

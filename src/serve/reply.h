@@ -13,6 +13,7 @@ struct reply_head {
     int status;
     const char *content_type;  /* NULL for none */
     const char *allow;         /* methods, with 405; NULL for none */
+    int retry_after_s;         /* 0 for none */
     struct slice request_id;   /* echoed; empty for none */
     struct slice date;
     bool chunked;              /* else length_bytes; a body that ends with the connection has neither */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "serve/generation.h"
 #include "serve/pace.h"
 #include "serve/server.h"
+#include "serve/truth_file.h"
 
 enum {
     /* The last stretch to a due time is polled, not slept: waking takes the kernel some tens of us.
@@ -72,9 +74,17 @@ static void tell_ready(const struct server *s)
     }
     if (o->quiet)
         return;
-    const char *scheme = s->listener.port ? "http://" : "unix:";
+    const char *scheme = !s->listener.port ? "unix:" : s->tls ? "https://" : "http://";
+    if (o->metronome_ns > 0)
+        fprintf(stderr, "loadline sim: a metronome in place of the engine\n");
     fprintf(stderr, "loadline sim: %s\nloadline sim: serving at %s%s\n",
             spec_describe(s->config, text, sizeof text), scheme, s->listener.at.text);
+}
+
+static int open_tls(struct server *s, struct err *e)
+{
+    const struct serve_options *o = s->options;
+    return o->tls_cert ? tls_server_context(o->tls_cert, o->tls_key, &s->tls, e) : OK;
 }
 
 static int open_server(struct server *s, int stop_fd, struct err *e)
@@ -83,7 +93,10 @@ static int open_server(struct server *s, int stop_fd, struct err *e)
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     s->listener.fd = -1;
     s->created_s = clock_real_ns() / NS_PER_S;
-    int rc = poller_init(&s->poller, e);
+    int rc = open_tls(s, e);
+    if (rc < 0)
+        return rc;
+    rc = poller_init(&s->poller, e);
     if (rc == OK)
         rc = listener_open(s->options->listen, &s->listener, e);
     if (rc < 0)
@@ -97,6 +110,12 @@ static int open_server(struct server *s, int stop_fd, struct err *e)
     return OK;
 }
 
+/* Connections for the questions before a load are spared, as their requests are. */
+static bool refused(struct server *s)
+{
+    return s->loaded && fault_refuses(&s->options->faults, s->options->seed, s->connections++);
+}
+
 static void accept_clients(struct server *s)
 {
     for (int i = 0; i < MAX_ACCEPTS && s->listener.fd >= 0; i++) {
@@ -108,6 +127,12 @@ static void accept_clients(struct server *s)
             s->accepting = false;
             poller_change(&s->poller, s->listener.fd, 0, s);
             return;
+        }
+        if (refused(s)) {
+            struct linger at_once = {.l_onoff = 1};
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+            close(fd);
+            continue;
         }
         client_new(s, fd);
     }
@@ -159,10 +184,13 @@ static void loop(struct server *s)
     int64_t tick_ns = clock_mono_ns() + TICK_NS;
     for (bool going = true; going;) {
         int64_t due_ns = pace_due_ns(s);
+        if (s->drip_ns && s->drip_ns < due_ns)
+            due_ns = s->drip_ns;
         int n = poller_wait(&s->poller, timeout_ns(due_ns < tick_ns ? due_ns : tick_ns), events);
         pace_run(s);
         going = take_events(s, events, n);
         pace_begin(s);
+        client_drip_all(s, clock_mono_ns());
         if (clock_mono_ns() >= tick_ns) {
             tick_ns += TICK_NS;
             going = tick(s) && going;
@@ -185,20 +213,57 @@ static void close_server(struct server *s)
     pace_release(s);
     poller_release(&s->poller);
     buf_release(&s->scratch);
+    buf_release(&s->wire);
+    tls_context_release(s->tls);
+    free(s->plain_buffer);
     free(s->read_buffer);
+}
+
+static int open_truth(struct server *s, struct err *e)
+{
+    if (!s->options->truth)
+        return OK;
+    s->truth = truth_new();
+    return truth_file_claim(s->options->truth, e);
+}
+
+static int write_truth(const struct server *s, struct err *e)
+{
+    char engine[512];
+    if (!s->truth)
+        return OK;
+    spec_describe(s->config, engine, sizeof engine);
+    return truth_file_write(s->options->truth, s->truth, engine, s->options->metronome_ns, e);
+}
+
+static void tell_lateness(const struct server *s)
+{
+    char line[256];
+    if (!s->options->quiet && s->lateness.bursts > 0)
+        fprintf(stderr, "loadline sim: %s\n", lateness_line(&s->lateness, line, sizeof line));
 }
 
 int serve_run(const struct serve_options *o, int stop_fd, struct err *e)
 {
     if (orphaned(o))
         return err_set(e, ERR_INTERRUPTED, "the process that started the engine has ended");
-    struct server s = {.options = o, .config = &o->engine, .date_s = -1};
+    struct server s = {.options = o,
+                       .config = &o->engine,
+                       .date_s = -1,
+                       .metronome = {.interval_ns = o->metronome_ns}};
     int rc = open_server(&s, stop_fd, e);
+    if (rc == OK)
+        rc = open_truth(&s, e);
     pace_init(&s);
     if (rc == OK) {
         tell_ready(&s);
         loop(&s);
     }
     close_server(&s);
+    if (rc == OK) {
+        tell_lateness(&s);
+        rc = write_truth(&s, e);
+    }
+    truth_free(s.truth);
     return rc;
 }

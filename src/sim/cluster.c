@@ -227,10 +227,11 @@ static size_t hand_over(struct cluster *c, const struct lane *l, const struct en
 }
 
 bool cluster_run(struct cluster *c, int64_t now_ns, const struct engine_token **tokens, size_t *n,
-                 int64_t *at_ns)
+                 int *engine, int64_t *at_ns)
 {
     struct lane *l = next_lane(c);
     *n = 0;
+    *engine = -1;
     *tokens = c->tokens;
     if (c->first && c->first->ready_ns <= now_ns && (!l || c->first->ready_ns <= l->due_ns)) {
         *at_ns = c->first->ready_ns;
@@ -243,6 +244,7 @@ bool cluster_run(struct cluster *c, int64_t now_ns, const struct engine_token **
     size_t got = engine_step_end(l->engine, &inner);
     l->stepping = false;
     l->ended_ns = *at_ns = l->due_ns;
+    *engine = (int)(l - c->lanes);
     *n = hand_over(c, l, inner, got);
     return true;
 }

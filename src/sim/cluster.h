@@ -32,10 +32,10 @@ void cluster_begin(struct cluster *c, int64_t now_ns);
 /* The next event; INT64_MAX when there is none. */
 int64_t cluster_due_ns(const struct cluster *c);
 
-/* Handles the first event due by now, if there is one. Tokens that left at *at_ns are valid until the next call; an event
- * may bring none. */
+/* Handles the first event due by now, if there is one. Tokens that left *engine at *at_ns are valid until the next call; an
+ * event may bring none. *engine is −1 for the end of a transfer. */
 bool cluster_run(struct cluster *c, int64_t now_ns, const struct engine_token **tokens, size_t *n,
-                 int64_t *at_ns);
+                 int *engine, int64_t *at_ns);
 
 int cluster_engines(const struct cluster *c);
 struct engine_counts cluster_counts(const struct cluster *c, int engine);

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import MEASURED, ROOT, clean_environment
 
-COMMANDS = ("run", "sim", "report")  # those with options
+COMMANDS = ("run", "sim", "calibrate", "report")  # those with options
 TOPICS = ("targets", "load", "result")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MAN_PAGE = ROOT / "docs" / "loadline.1"

@@ -934,6 +934,26 @@ static void lines_are_events_too(void **state)
 
 #define ANSWER_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void a_calibration_keeps_when_each_event_was_read(void **state)
+{
+    struct feed *f = *state;
+    begin_with(
+        f, &(struct answer_options){.protocol = &openai_chat, .stream = true, .keep_reads = true},
+        200, STREAMED);
+    read_at(f, 60 * MS, TOKEN("a"));
+    read_at(f, 70 * MS, TOKEN("b") TOKEN("c") DONE);
+    struct slice reads = complete(f)->reads;
+    for (int i = 0; i < 3; i++) {
+        uint64_t lag_ns;
+        assert_int_equal(varint_take(&reads, &lag_ns), OK);
+        assert_int_equal(lag_ns, 1000);
+    }
+    assert_int_equal(reads.n, 0);
+    begin(f);
+    read_at(f, 60 * MS, TOKEN("a") DONE);
+    assert_int_equal(complete(f)->reads.n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -984,6 +1004,7 @@ int main(void)
         ANSWER_TEST(an_answer_past_a_bound_is_given_up_with_what_was_measured),
         ANSWER_TEST(every_growing_buffer_has_a_maximum),
         ANSWER_TEST(lines_are_events_too),
+        ANSWER_TEST(a_calibration_keeps_when_each_event_was_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -228,6 +228,49 @@ static void only_the_metrics_asked_for_have_rows(void **state)
     fixture_close(&f);
 }
 
+#define LEVEL(streams, p50)                                                                        \
+    "{\"streams\":" #streams ",\"error_us\":{\"token_arrival\":{\"uncensored\":{"                  \
+    "\"kernel\":{\"p50\":" #p50 ",\"p99\":9.5},\"user_space\":{\"p50\":300,\"p99\":1200}}}}}"
+
+static void expect_quote(const struct summary *s, const char *quoted)
+{
+    char *text = text_of(s, &plain_80);
+    if (quoted && !strstr(text, quoted))
+        fail_msg("no \"%s\" in: %s", quoted, text);
+    if (!quoted)
+        assert_null(strstr(text, "instrument error"));
+    expect_width(text, 80);
+    test_free(text);
+}
+
+static void the_calibration_quoted_is_of_the_level_that_covers_the_run(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct summary s;
+    fixture_open(&f);
+    fixture_fill_good(&f);
+    fixture_write(&f);
+    fixture_summarise(&f, &(struct summary_options){0}, &s);
+    expect_quote(&s, NULL);
+    s.calibration_json = "{\"at\":\"2026-01-02T03:04:05Z\",\"levels\":[" LEVEL(1, 1.5) "," LEVEL(
+        256, 2.5) "," LEVEL(64, 3.5) "]}";
+    s.run.peak_in_flight = 1;
+    expect_quote(&s, "p50 1.50 µs");
+    s.run.peak_in_flight = 2;
+    expect_quote(&s, "p50 3.50 µs");
+    s.run.peak_in_flight = 100;
+    expect_quote(&s, "p50 2.50 µs");
+    s.run.peak_in_flight = 1000;
+    expect_quote(&s, "p50 2.50 µs");
+    s.calibration_json = "{\"levels\":7}";
+    expect_quote(&s, NULL);
+    s.calibration_json = "not JSON";
+    expect_quote(&s, NULL);
+    summary_release(&s);
+    fixture_close(&f);
+}
+
 static void numbers_have_three_digits_and_separators(void **state)
 {
     char out[LAYOUT_NUMBER];
@@ -258,6 +301,7 @@ int main(void)
         cmocka_unit_test(colour_comes_only_when_asked_and_a_servers_text_cannot_add_any),
         cmocka_unit_test(a_percentile_of_too_few_values_has_no_upper_bound),
         cmocka_unit_test(only_the_metrics_asked_for_have_rows),
+        cmocka_unit_test(the_calibration_quoted_is_of_the_level_that_covers_the_run),
         cmocka_unit_test(numbers_have_three_digits_and_separators),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

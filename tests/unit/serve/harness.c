@@ -25,14 +25,20 @@ static void *serve(void *arg)
 
 void harness_start(struct harness *h, const char *listen, const char *engine)
 {
+    harness_start_with(h, &(struct serve_options){.listen = listen}, engine);
+}
+
+void harness_start_with(struct harness *h, const struct serve_options *options, const char *engine)
+{
     struct err e = {0};
-    *h = (struct harness){0};
+    *h = (struct harness){.options = *options};
     assert_int_equal(pipe(h->stop), 0);
     assert_int_equal(pipe(h->ready), 0);
-    h->options = (struct serve_options){.listen = listen ? listen : "127.0.0.1:0",
-                                        .seed = 1,
-                                        .ready_fd = h->ready[1],
-                                        .quiet = true};
+    if (!h->options.listen)
+        h->options.listen = "127.0.0.1:0";
+    h->options.seed = 1;
+    h->options.ready_fd = h->ready[1];
+    h->options.quiet = true;
     if (spec_parse(slice_of(engine), &h->options.engine, &e) != OK)
         fail_msg("%s", e.text);
     assert_int_equal(pthread_create(&h->thread, NULL, serve, h), 0);

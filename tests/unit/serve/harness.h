@@ -19,6 +19,8 @@ struct harness {
 
 /* listen: NULL for a free port of the loopback; engine: as behind "sim:". */
 void harness_start(struct harness *h, const char *listen, const char *engine);
+/* The same with further options (truth, metronome, …). */
+void harness_start_with(struct harness *h, const struct serve_options *options, const char *engine);
 void harness_stop(struct harness *h); /* asserts that the server ended well */
 
 int harness_connect(const struct harness *h);

@@ -37,9 +37,10 @@ static int64_t run(struct cluster *c, int64_t now_ns)
     while (cluster_due_ns(c) != INT64_MAX) {
         const struct engine_token *t;
         size_t n;
+        int engine;
         int64_t due_ns = cluster_due_ns(c);
         assert_true(due_ns >= now_ns);
-        assert_true(cluster_run(c, due_ns, &t, &n, &now_ns));
+        assert_true(cluster_run(c, due_ns, &t, &n, &engine, &now_ns));
         assert_int_equal(now_ns, due_ns);
         for (size_t i = 0; i < n; i++) {
             struct item *it = t[i].owner;
@@ -156,6 +157,7 @@ static void a_request_can_be_given_up_anywhere_on_its_way(void **state)
     struct item items[3];
     const struct engine_token *t;
     size_t n;
+    int engine;
     int64_t at_ns;
     for (int i = 0; i < 3; i++) {
         items[i] = (struct item){.output = 100};
@@ -163,10 +165,10 @@ static void a_request_can_be_given_up_anywhere_on_its_way(void **state)
     }
     cluster_begin(c, 0);
     cluster_cancel(c, items[0].handle); /* in its prompt's step */
-    cluster_run(c, INT64_MAX - 1, &t, &n, &at_ns);
+    cluster_run(c, INT64_MAX - 1, &t, &n, &engine, &at_ns);
     assert_int_equal(n, 2);
     cluster_cancel(c, items[1].handle); /* its cache on the way */
-    cluster_run(c, INT64_MAX - 1, &t, &n, &at_ns);
+    cluster_run(c, INT64_MAX - 1, &t, &n, &engine, &at_ns);
     assert_int_equal(n, 0);
     cluster_begin(c, at_ns);
     cluster_cancel(c, items[2].handle); /* decoding */
@@ -183,17 +185,18 @@ static void lateness_does_not_add_up(void **state)
     struct item one = {.output = 10};
     const struct engine_token *t;
     size_t n;
+    int engine;
     int64_t at_ns;
     ask(c, &one, 10);
     cluster_begin(c, 1000);
     int64_t due_ns = cluster_due_ns(c);
-    assert_true(cluster_run(c, due_ns + 100000, &t, &n, &at_ns)); /* 0.1 ms late */
+    assert_true(cluster_run(c, due_ns + 100000, &t, &n, &engine, &at_ns)); /* 0.1 ms late */
     assert_int_equal(at_ns, due_ns);
     cluster_begin(c, due_ns + 100000);
     int64_t step_ns = cluster_due_ns(c) - due_ns;
     assert_true(step_ns > 1000000 && step_ns < 20000000);
     int64_t missed_ns = cluster_due_ns(c) + 2 * step_ns; /* a whole step missed: from the present */
-    cluster_run(c, missed_ns, &t, &n, &at_ns);
+    cluster_run(c, missed_ns, &t, &n, &engine, &at_ns);
     cluster_begin(c, missed_ns);
     assert_true(cluster_due_ns(c) > missed_ns);
     cluster_cancel(c, one.handle);

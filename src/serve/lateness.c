@@ -1,0 +1,68 @@
+#include "serve/lateness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+static const double bounds_s[LATENESS_BOUNDS] = {1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3,
+                                                 5e-3, 0.01, 0.02, 0.05, 0.1,  0.2,  1};
+
+static void add(struct lateness_of *x, int64_t ns)
+{
+    double s = (double)ns / (double)NS_PER_S;
+    int bucket = 0;
+    while (bucket < LATENESS_BOUNDS && s > bounds_s[bucket])
+        bucket++;
+    x->bucket[bucket]++;
+    x->sum_s += s;
+    hist_add(&x->hist, ns);
+}
+
+void lateness_add(struct lateness *l, int64_t late_ns, int64_t width_ns, uint32_t sends)
+{
+    add(&l->first_write, late_ns);
+    add(&l->width, width_ns);
+    l->bursts++;
+    l->sends += sends;
+}
+
+static void put(struct buf *out, const char *name, const char *help, const struct lateness_of *x)
+{
+    uint64_t below = 0;
+    buf_printf(out, "# HELP loadline_sim_%s %s\n# TYPE loadline_sim_%s histogram\n", name, help,
+               name);
+    for (int b = 0; b < LATENESS_BOUNDS; b++) {
+        below += x->bucket[b];
+        buf_printf(out, "loadline_sim_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, bounds_s[b],
+                   below);
+    }
+    below += x->bucket[LATENESS_BOUNDS];
+    buf_printf(out,
+               "loadline_sim_%s_bucket{le=\"+Inf\"} %" PRIu64 "\nloadline_sim_%s_sum %.9g\n"
+               "loadline_sim_%s_count %" PRIu64 "\n",
+               name, below, name, x->sum_s, name, below);
+}
+
+void lateness_page(struct buf *out, const struct lateness *l)
+{
+    put(out, "burst_lateness_seconds", "From a step's due time to its first send.",
+        &l->first_write);
+    put(out, "burst_width_seconds", "From a step's first send to its last.", &l->width);
+}
+
+const char *lateness_line(const struct lateness *l, char *out, size_t out_bytes)
+{
+    static const double quantiles[] = {0.5, 0.99, 1};
+    char late[3][24], width[3][24];
+    for (int i = 0; i < 3; i++) {
+        units_format_ns(hist_quantile_ns(&l->first_write.hist, quantiles[i]), late[i], 24);
+        units_format_ns(hist_quantile_ns(&l->width.hist, quantiles[i]), width[i], 24);
+    }
+    snprintf(out, out_bytes,
+             "%" PRIu64 " sends in %" PRIu64 " bursts; first send after its due time: p50 %s, p99 "
+             "%s, max %s; width of a burst: p50 %s, p99 %s, max %s",
+             l->sends, l->bursts, late[0], late[1], late[2], width[0], width[1], width[2]);
+    return out;
+}

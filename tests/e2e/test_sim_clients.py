@@ -1,0 +1,142 @@
+"""Others' programs against the embedded engine: TLS, OpenAI's own client library, Prometheus."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import urllib.request
+
+import pytest
+
+from conftest import EXIT_USAGE, MEASURED, wait_until
+from test_calibrate import Engine
+
+MODEL = "llama-3.1-8b"
+
+
+# --- TLS ---
+
+def test_the_engine_speaks_tls(loadline, folder, certificates):
+    cert, key = certificates["good"]
+    engine = Engine(loadline, "--tls", f"{cert},{key}", "--truth", folder / "truth.db")
+    assert engine.url.startswith("https://")
+    result = loadline.run(engine.url, "--cacert", certificates["authority"], "--model", MODEL, "--max-concurrency", 4)
+    engine.stop()
+    assert result.status in MEASURED, result
+    assert result.outcomes == {"ok": 12}
+    assert {row["events"] for row in result.requests} == {8}
+    assert result.summary["instrument"]["rx_stamped_fraction"] == 1
+    assert any(row["tls_ns"] for row in result.requests)
+    with sqlite3.connect(f"file:{folder / 'truth.db'}?mode=ro", uri=True) as truth:
+        sent = truth.execute("""SELECT count(*) FROM token JOIN request ON request.id = request_id
+                                WHERE name <> ''""").fetchone()[0]
+    assert sent == 12 * 8
+
+
+def test_faults_work_under_tls(loadline, certificates):
+    cert, key = certificates["good"]
+    engine = Engine(loadline, "--tls", f"{cert},{key}", "--fault", "truncate=0.5", "--fault", "one-byte=0.5")
+    result = loadline.run(engine.url, "--cacert", certificates["authority"], "--model", MODEL, n=16)
+    engine.stop()
+    assert result.outcomes["ok"] + result.outcomes["truncated"] == 16, result
+
+
+def test_plain_bytes_at_a_tls_port_are_no_harm(loadline, certificates):
+    cert, key = certificates["good"]
+    engine = Engine(loadline, "--tls", f"{cert},{key}")
+    with pytest.raises(OSError):
+        urllib.request.urlopen(engine.url.replace("https", "http") + "/health", timeout=10)
+    engine.stop()
+
+
+def test_certificates_that_cannot_be_used_are_refused(loadline, folder, certificates):
+    cert, key = certificates["good"]
+    other = certificates["self-signed"][1]
+    for value in (cert, f"{cert},", f"{cert},{folder}/none", f"{cert},{other}"):
+        refused = loadline("sim", "--listen", "127.0.0.1:0", "--tls", value)
+        assert refused.status not in MEASURED, refused
+    assert loadline("sim", "--tls", "one").status == EXIT_USAGE
+
+
+# --- the OpenAI library ---
+
+def test_the_openai_library_reads_streams_of_both_kinds(loadline):
+    openai = pytest.importorskip("openai")
+    engine = Engine(loadline)
+    client = openai.OpenAI(base_url=engine.url + "/v1", api_key="none", max_retries=0, timeout=30)
+    usage = {"include_usage": True}
+    chat = list(client.chat.completions.create(
+        model=MODEL, messages=[{"role": "user", "content": "Hello"}], max_tokens=7, stream=True,
+        stream_options=usage, extra_body={"ignore_eos": True}))
+    texts = [c.choices[0].delta.content for c in chat if c.choices and c.choices[0].delta.content]
+    assert len(texts) == 7
+    assert chat[-1].usage.completion_tokens == 7
+    assert [c.choices[0].finish_reason for c in chat if c.choices][-1] == "length"
+    plain = list(client.completions.create(model=MODEL, prompt="Hello", max_tokens=5, stream=True,
+                                           stream_options=usage, extra_body={"ignore_eos": True}))
+    assert sum(bool(c.choices and c.choices[0].text) for c in plain) == 5
+    assert plain[-1].usage.total_tokens == plain[-1].usage.prompt_tokens + 5
+    whole = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hello"}], max_tokens=3)
+    assert whole.choices[0].message.role == "assistant"
+    assert [model.id for model in client.models.list()] == [MODEL]
+    with pytest.raises(openai.NotFoundError):
+        client.completions.create(model="another", prompt="Hello")
+    client.close()
+    engine.stop()
+
+
+# --- Prometheus ---
+
+def after_a_load(loadline):
+    engine = Engine(loadline)
+    assert loadline.run(engine.url, "--model", MODEL).status in MEASURED
+    return engine
+
+
+def test_promtool_accepts_the_metrics(loadline):
+    if not shutil.which("promtool"):
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    engine = after_a_load(loadline)
+    page = urllib.request.urlopen(engine.url + "/metrics", timeout=10).read()
+    engine.stop()
+    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
+    # Status 3: accepted, with advice on names; the names are vLLM's own.
+    assert done.returncode in (0, 3), done
+    problems = done.stderr.decode().splitlines() + done.stdout.decode().splitlines()
+    assert [line for line in problems if "loadline_sim_" in line or "error" in line.lower()] == []
+
+
+def test_prometheus_scrapes_the_metrics(loadline, folder):
+    if not shutil.which("prometheus"):
+        pytest.skip("prometheus is not installed")
+    engine = after_a_load(loadline)
+    (folder / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s}\nscrape_configs: [{job_name: sim, static_configs: "
+        f"[{{targets: ['{engine.url.removeprefix('http://')}']}}]}}]\n")
+    log = (folder / "prometheus.log").open("w")
+    server = subprocess.Popen(["prometheus", f"--config.file={folder}/prometheus.yml",
+                               f"--storage.tsdb.path={folder}/data", "--web.listen-address=127.0.0.1:0"],
+                              stdout=log, stderr=log)
+
+    def address():
+        listening = [part for part in (folder / "prometheus.log").read_text().split() if part.startswith("address=127")]
+        return listening[-1].removeprefix("address=") if listening else None
+
+    def value(query):
+        try:
+            url = f"http://{address()}/api/v1/query?query={query}"
+            found = json.load(urllib.request.urlopen(url, timeout=5))["data"]["result"]
+        except OSError:
+            return None
+        return float(found[0]["value"][1]) if found else None
+
+    try:
+        wait_until(lambda: address() and value("vllm:generation_tokens_total"), 30)
+        assert value("vllm:generation_tokens_total") >= 12 * 8
+        assert value("loadline_sim_burst_lateness_seconds_count") > 0
+        assert value("up") == 1
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+        log.close()
+    engine.stop()
