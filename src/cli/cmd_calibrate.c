@@ -222,7 +222,7 @@ int cmd_calibrate(int argc, char **argv)
     struct calibrate_options o = {.duration_ns = DEFAULT_DURATION_NS};
     struct operands operands = {0};
     struct calibrate_level *levels = calloc(MAX_LEVELS, sizeof *levels);
-    size_t count;
+    size_t count = 0;
     struct err e;
     if (!levels)
         return 1;

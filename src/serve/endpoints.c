@@ -42,7 +42,7 @@ static void answer_metrics(struct client *c)
     struct server *s = c->server;
     struct buf body = {0};
     const struct exposition *counted[2 * SIM_MAX_REPLICAS]; /* for prompts and for decoding */
-    struct engine_counts engines[2 * SIM_MAX_REPLICAS];
+    struct engine_counts engines[2 * SIM_MAX_REPLICAS] = {0};
     int n = cluster_engines(s->cluster);
     for (int i = 0; i < n; i++) {
         counted[i] = &s->counted[i];
