@@ -409,8 +409,8 @@ static void feed(struct client *c, struct slice in)
             refuse_bytes(c, n);
             return;
         }
-        in.p += n;
-        in.n -= (size_t)n;
+        if (n > 0) /* of no bytes there may be no address to move */
+            in = slice_make(in.p + n, in.n - (size_t)n);
         take_event(c, &ev);
     }
     if (c->fd >= 0 && !c->ended)
