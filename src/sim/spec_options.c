@@ -178,10 +178,11 @@ static int read_option(struct slice name, struct slice value, struct sim_config 
 
 struct slice spec_take_until(struct slice *text, char c)
 {
-    const char *at = text->n ? memchr(text->p, c, text->n) : NULL;
-    size_t n = at ? (size_t)(at - text->p) : text->n;
+    size_t n = 0;
+    while (n < text->n && text->p[n] != c)
+        n++;
     struct slice head = slice_make(text->p, n);
-    size_t used = at ? n + 1 : n;
+    size_t used = n < text->n ? n + 1 : n;
     text->p = used ? text->p + used : text->p;
     text->n -= used;
     return head;
