@@ -42,7 +42,7 @@ const char *calibration_quote(const struct summary *s, char *out, size_t out_byt
     if (json_is_object(kernel) && json_is_object(user)) {
         snprintf(out, out_bytes,
                  "instrument error on this machine: token arrival p50 %s µs, p99 %s µs by kernel "
-                 "stamps; %s µs and %s µs by µser-space ones (loadline calibrate, %lld streams, "
+                 "stamps; %s µs and %s µs by user-space ones (loadline calibrate, %lld streams, "
                  "%.10s, over loopback)",
                  us_of(kernel, "p50", k50), us_of(kernel, "p99", k99), us_of(user, "p50", u50),
                  us_of(user, "p99", u99),
