@@ -44,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 0; at <= size && argc < MAX_WORDS; at += strlen(text + at) + 1)
         argv[argc++] = text + at;
     run_options_defaults(&o);
-    free(options_command_line(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv));
-    int rc = options_parse(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv, &o, &operands, &e);
+    free(options_command_line(&RUN_OPTIONS, argc, argv));
+    int rc = options_parse(&RUN_OPTIONS, argc, argv, &o, &operands, &e);
     if (rc == OK)
         check(&o);
     else if (rc != ERR_USAGE || e.text[0] == '\0')

@@ -37,7 +37,7 @@ struct calibrate_options {
 
 #define AT(field) offsetof(struct calibrate_options, field)
 
-const struct option CALIBRATE_OPTIONS[] = {
+static const struct option OPTIONS[] = {
     {OPTION_GROUP, "Options", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_TEXT, "streams", 0, "N,N,...",
      "how many streams at once, one level after another (default 1,64,256,1024,4096)", AT(streams),
@@ -52,8 +52,9 @@ const struct option CALIBRATE_OPTIONS[] = {
      AT(json), 0, 0, NULL, false},
     {OPTION_FLAG, "quiet", 'q', NULL, "no progress", AT(quiet), 0, 0, NULL, false},
     {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
+    {0},
 };
-const size_t CALIBRATE_OPTION_ROWS = sizeof CALIBRATE_OPTIONS / sizeof *CALIBRATE_OPTIONS;
+const struct option_set CALIBRATE_OPTIONS = {{OPTIONS}};
 
 /* ---- what is asked ---- */
 
@@ -226,7 +227,7 @@ int cmd_calibrate(int argc, char **argv)
     struct err e;
     if (!levels)
         return 1;
-    int rc = options_parse(CALIBRATE_OPTIONS, CALIBRATE_OPTION_ROWS, argc, argv, &o, &operands, &e);
+    int rc = options_parse(&CALIBRATE_OPTIONS, argc, argv, &o, &operands, &e);
     if (rc == OK && o.help) {
         command_help(command_find("calibrate"));
         free(levels);

@@ -28,12 +28,13 @@ static void bash_values(const struct option *o)
 static void bash_command(const struct command *c)
 {
     printf("    %s)\n        case \"$prev\" in\n", c->name);
-    for (size_t i = 0; i < *c->option_rows; i++)
-        bash_values(&c->options[i]);
+    const struct option *o;
+    for (size_t i = 0; (o = option_at(c->options, i)); i++)
+        bash_values(o);
     printf("        esac\n        case \"$cur\" in -*) COMPREPLY=($(compgen -W \"");
-    for (size_t i = 0; i < *c->option_rows; i++)
-        if (c->options[i].type != OPTION_GROUP)
-            printf("--%s ", c->options[i].name);
+    for (size_t i = 0; (o = option_at(c->options, i)); i++)
+        if (o->type != OPTION_GROUP)
+            printf("--%s ", o->name);
     printf("\" -- \"$cur\"));; *) COMPREPLY=($(compgen -f -- \"$cur\"));; esac;;\n");
 }
 
@@ -105,8 +106,9 @@ static void zsh(void)
         if (!c->options)
             continue;
         printf("    %s) _arguments", c->name);
-        for (size_t i = 0; i < *c->option_rows; i++)
-            zsh_option(&c->options[i]);
+        const struct option *o;
+        for (size_t i = 0; (o = option_at(c->options, i)); i++)
+            zsh_option(o);
         printf(" \\\n        '*:operand:_files';;\n");
     }
     printf("    completion) _values shell bash zsh;;\n    help) _values topic");

@@ -16,7 +16,7 @@ struct report_options {
 
 #define AT(field) offsetof(struct report_options, field)
 
-const struct option REPORT_OPTIONS[] = {
+static const struct option OPTIONS[] = {
     {OPTION_GROUP, "Options", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_PATH, "json", 0, "FILE", "write the summary as JSON; - is standard output", AT(json), 0,
      0, NULL, false},
@@ -39,8 +39,9 @@ const struct option REPORT_OPTIONS[] = {
     {OPTION_FLAG, "all-checks", 0, NULL, "show the checks that passed too", AT(all_checks), 0, 0,
      NULL, false},
     {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
+    {0},
 };
-const size_t REPORT_OPTION_ROWS = sizeof REPORT_OPTIONS / sizeof *REPORT_OPTIONS;
+const struct option_set REPORT_OPTIONS = {{OPTIONS}};
 
 static int write_stdout(void *context, struct slice text)
 {
@@ -94,7 +95,7 @@ int cmd_report(int argc, char **argv)
     struct run_plan plan = {0};
     struct run_options as_run;
     struct err e;
-    if (options_parse(REPORT_OPTIONS, REPORT_OPTION_ROWS, argc, argv, &o, &operands, &e) < 0)
+    if (options_parse(&REPORT_OPTIONS, argc, argv, &o, &operands, &e) < 0)
         return term_fail(&e);
     if (o.help) {
         command_help(command_find("report"));

@@ -48,38 +48,54 @@ static int measure(const struct run_options *o, const char *target, const char *
     return rc < 0 ? term_fail(&e) : code;
 }
 
-static int check_operands(const struct operands *operands, struct err *e)
+static int check_operands(const struct operands *operands, bool engine, struct err *e)
 {
-    if (operands->n == 0)
+    if (operands->n == 0 && !engine)
         return err_set(e, ERR_USAGE,
                        "run needs a target: http://HOST:PORT, https://…, unix:/path.sock, or "
                        "sim:llama-3.1-8b@h100 for the embedded engine");
     if (operands->n > 1)
-        return err_set(e, ERR_USAGE, "run takes one target, not \"%s\" as well",
+        return err_set(e, ERR_USAGE, "%s, not \"%s\" as well",
+                       engine ? "sim takes one engine" : "run takes one target",
                        operands->items[1]);
     return OK;
 }
 
-int cmd_run(int argc, char **argv)
+/* `run TARGET`, and `sim --offline ENGINE`, whose target is the engine. */
+static int run_command(const char *name, bool engine, int argc, char **argv)
 {
     struct run_options o;
     struct operands operands = {0};
     struct err e;
     int code = 0;
     run_options_defaults(&o);
-    char *arguments = options_command_line(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv);
-    char *command = mem_printf("loadline run %s", arguments);
-    int rc = options_parse(RUN_OPTIONS, RUN_OPTION_ROWS, argc, argv, &o, &operands, &e);
+    char *arguments = options_command_line(&RUN_OPTIONS, argc, argv);
+    char *command = mem_printf("loadline %s %s", name, arguments);
+    int rc = options_parse(&RUN_OPTIONS, argc, argv, &o, &operands, &e);
     if (rc == OK && !o.help)
-        rc = check_operands(&operands, &e);
+        rc = check_operands(&operands, engine, &e);
+    const char *given = operands.n > 0 ? operands.items[0] : "";
+    bool bare = engine && strncmp(given, "sim:", 4) != 0;
+    char *target = mem_printf("%s%s", bare ? "sim:" : "", given);
     if (rc < 0)
         code = term_fail(&e);
     else if (o.help)
-        command_help(command_find("run"));
+        command_help(command_find(name));
     else
-        code = measure(&o, operands.items[0], command);
-    options_forget_secrets(RUN_OPTIONS, RUN_OPTION_ROWS, &o);
+        code = measure(&o, target, command);
+    options_forget_secrets(&RUN_OPTIONS, &o);
+    free(target);
     free(arguments);
     free(command);
     return code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    return run_command("run", false, argc, argv);
+}
+
+int cmd_sim_offline(int argc, char **argv)
+{
+    return run_command("sim", true, argc, argv);
 }

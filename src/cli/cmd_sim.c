@@ -14,7 +14,7 @@ struct sim_options {
     const char *listen, *truth, *tls;
     int64_t seed, ready_fd, parent, metronome_ns;
     struct option_list faults;
-    bool quiet, help;
+    bool quiet, help, offline;
 };
 
 /* One send takes the kernel about as long. */
@@ -22,7 +22,7 @@ struct sim_options {
 
 #define AT(field) offsetof(struct sim_options, field)
 
-const struct option SIM_OPTIONS[] = {
+static const struct option OPTIONS[] = {
     {OPTION_GROUP, "Options", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_TEXT, "listen", 0, "ADDRESS",
      "127.0.0.1:8000 (default), [::]:8000, port 0 for a free one, or unix:/path.sock", AT(listen),
@@ -47,10 +47,15 @@ const struct option SIM_OPTIONS[] = {
      false},
     {OPTION_COUNT, "parent", 0, "PID", "for programs: stop when this process, the parent, has gone",
      AT(parent), 0, 1e9, NULL, false},
+    {OPTION_FLAG, "offline", 0, NULL,
+     "no server: load the engine in virtual time, an hour in seconds, into a run file. Takes the "
+     "options of `loadline run` in place of these",
+     AT(offline), 0, 0, NULL, false},
     {OPTION_FLAG, "quiet", 'q', NULL, "no messages", AT(quiet), 0, 0, NULL, false},
     {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
+    {0},
 };
-const size_t SIM_OPTION_ROWS = sizeof SIM_OPTIONS / sizeof *SIM_OPTIONS;
+const struct option_set SIM_OPTIONS = {{OPTIONS}};
 
 static int stop_signals(void)
 {
@@ -79,14 +84,24 @@ static int split_tls(const char *text, char *cert, size_t room, struct serve_opt
     return OK;
 }
 
+static bool is_offline(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--offline") == 0)
+            return true;
+    return false;
+}
+
 int cmd_sim(int argc, char **argv)
 {
+    if (is_offline(argc, argv))
+        return cmd_sim_offline(argc, argv);
     struct sim_options o = {.listen = "127.0.0.1:8000", .ready_fd = -1};
     struct operands operands = {0};
     struct err e;
     struct serve_options s = {0};
     char cert[PATH_MAX];
-    if (options_parse(SIM_OPTIONS, SIM_OPTION_ROWS, argc, argv, &o, &operands, &e) < 0)
+    if (options_parse(&SIM_OPTIONS, argc, argv, &o, &operands, &e) < 0)
         return term_fail(&e);
     if (o.help) {
         command_help(command_find("sim"));

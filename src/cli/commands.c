@@ -5,33 +5,32 @@
 
 #include "cli/run_options.h"
 
-static const size_t NO_ROWS = 0;
-
 const struct command COMMANDS[] = {
-    {"run", "TARGET", "measure one load point of a server", cmd_run, RUN_OPTIONS, &RUN_OPTION_ROWS,
+    {"run", "TARGET", "measure one load point of a server", cmd_run, &RUN_OPTIONS,
      "  loadline run sim:llama-3.1-8b@h100 --request-rate 8 --duration 30s\n"
      "  loadline run http://localhost:8000 --request-rate 4 --duration 2m\n"
      "  loadline run http://localhost:8000 --max-concurrency 32 --num-prompts 500\n"
      "  loadline run http://localhost:8000 --request-rate 4 \\\n"
      "      --slo 'p99 ttft < 500ms and p99 tpot < 50ms' --json result.json\n"},
-    {"sim", "[MODEL@GPU[xN][?KEY=VALUE&...]]", "the embedded engine as an OpenAI-compatible server",
-     cmd_sim, SIM_OPTIONS, &SIM_OPTION_ROWS,
+    {"sim", "[MODEL@GPU[xN][?KEY=VALUE&...]]",
+     "the embedded engine as an OpenAI-compatible server, or in virtual time", cmd_sim,
+     &SIM_OPTIONS,
      "  loadline sim llama-3.1-8b@h100 --listen 127.0.0.1:8000\n"
-     "  curl -s http://127.0.0.1:8000/v1/models\n"},
+     "  curl -s http://127.0.0.1:8000/v1/models\n"
+     "  loadline sim --offline llama-3.1-8b@h100 --request-rate 8 --duration 1h\n"},
     {"calibrate", "", "the instrument's own error against a known truth", cmd_calibrate,
-     CALIBRATE_OPTIONS, &CALIBRATE_OPTION_ROWS,
+     &CALIBRATE_OPTIONS,
      "  loadline calibrate\n"
      "  loadline calibrate --streams 64,512 --duration 10s --json calibration.json\n"},
-    {"report", "FILE...", "tables, JSON and CSV from run files", cmd_report, REPORT_OPTIONS,
-     &REPORT_OPTION_ROWS,
+    {"report", "FILE...", "tables, JSON and CSV from run files", cmd_report, &REPORT_OPTIONS,
      "  loadline report loadline-20260102-030405.db\n"
      "  loadline report run.db --json -\n"
      "  loadline report run.db --csv gaps > gaps.csv\n"},
-    {"completion", "bash|zsh", "a completion script for your shell", cmd_completion, NULL, &NO_ROWS,
+    {"completion", "bash|zsh", "a completion script for your shell", cmd_completion, NULL,
      "  source <(loadline completion bash)\n"
      "  loadline completion zsh > ~/.zfunc/_loadline\n"},
     {"help", "[COMMAND|TOPIC]", "how to use loadline; topics: targets, load, result", cmd_help,
-     NULL, &NO_ROWS, "  loadline help run\n  loadline help load\n"},
+     NULL, "  loadline help run\n  loadline help load\n"},
     {0},
 };
 
@@ -53,6 +52,6 @@ void command_help(const struct command *c)
 {
     printf("loadline %s%s%s\n  %s\n", c->name, c->operands[0] ? " " : "", c->operands, c->what);
     if (c->options)
-        options_help(c->options, *c->option_rows, stdout);
+        options_help(c->options, stdout);
     printf("\nExamples\n%s", c->examples);
 }

@@ -10,8 +10,7 @@
 struct command {
     const char *name, *operands, *what;
     int (*run)(int argc, char **argv); /* arguments behind the command's name; returns the exit code */
-    const struct option *options;
-    const size_t *option_rows;
+    const struct option_set *options; /* NULL: none */
     const char *examples;
 };
 
@@ -24,16 +23,12 @@ void command_help(const struct command *c);
 
 int cmd_run(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
+int cmd_sim_offline(int argc, char **argv); /* sim with --offline among its arguments: as run */
 int cmd_calibrate(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
-extern const struct option SIM_OPTIONS[];
-extern const size_t SIM_OPTION_ROWS;
-extern const struct option CALIBRATE_OPTIONS[];
-extern const size_t CALIBRATE_OPTION_ROWS;
-extern const struct option REPORT_OPTIONS[];
-extern const size_t REPORT_OPTION_ROWS;
+extern const struct option_set SIM_OPTIONS, CALIBRATE_OPTIONS, REPORT_OPTIONS;
 
 #endif

@@ -55,36 +55,37 @@ const char *options_nearest(const char *word, const char *(*candidate)(const voi
     return NULL;
 }
 
-struct table_view {
-    const struct option *table;
-    size_t rows;
-};
+const struct option *option_at(const struct option_set *set, size_t i)
+{
+    for (size_t t = 0; t < OPTION_TABLES_MAX && set->tables[t]; t++)
+        for (const struct option *o = set->tables[t]; o->name; o++)
+            if (i-- == 0)
+                return o;
+    return NULL;
+}
 
 static const char *option_name_at(const void *context, size_t i)
 {
-    const struct table_view *v = context;
-    for (size_t row = 0; row < v->rows; row++)
-        if (v->table[row].type != OPTION_GROUP && i-- == 0)
-            return v->table[row].name;
+    const struct option *o;
+    for (size_t row = 0; (o = option_at(context, row)); row++)
+        if (o->type != OPTION_GROUP && i-- == 0)
+            return o->name;
     return NULL;
 }
 
-static const struct option *find(const struct option *table, size_t rows, const char *name,
-                                 size_t n)
-{
-    for (size_t i = 0; i < rows; i++)
-        if (table[i].type != OPTION_GROUP && strlen(table[i].name) == n &&
-            memcmp(table[i].name, name, n) == 0)
-            return &table[i];
-    return NULL;
-}
+enum { NOT_FOUND = -1 };
 
-static const struct option *find_letter(const struct option *table, size_t rows, char letter)
+/* Place of the option of that name, or of that letter when n is 0. */
+static int find(const struct option_set *set, const char *name, size_t n)
 {
-    for (size_t i = 0; i < rows; i++)
-        if (table[i].type != OPTION_GROUP && table[i].letter == letter)
-            return &table[i];
-    return NULL;
+    const struct option *o;
+    for (size_t i = 0; (o = option_at(set, i)); i++) {
+        bool same =
+            n == 0 ? o->letter == name[0] : strlen(o->name) == n && memcmp(o->name, name, n) == 0;
+        if (o->type != OPTION_GROUP && same)
+            return (int)i;
+    }
+    return NOT_FOUND;
 }
 
 static bool is_choice(const char *choices, const char *value)
@@ -134,30 +135,28 @@ static int store(const struct option *o, const char *value, void *into, struct e
     }
 }
 
-static int unknown(const struct option *table, size_t rows, const char *argument, struct err *e)
+static int unknown(const struct option_set *set, const char *argument, struct err *e)
 {
-    struct table_view view = {table, rows};
     char word[MAX_WORD + 1];
     snprintf(word, sizeof word, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
-    const char *near = options_nearest(word, option_name_at, &view);
+    const char *near = options_nearest(word, option_name_at, set);
     if (near)
         return err_set(e, ERR_USAGE, "unknown option --%s; did you mean --%s?", word, near);
     return err_set(e, ERR_USAGE, "unknown option --%s; --help lists them all", word);
 }
 
-/* The option an argument names, and its value when that is part of the argument. */
-static const struct option *recognise(const struct option *table, size_t rows, char *argument,
-                                      char **value)
+/* Place of the option an argument names, and its value when that is part of the argument. */
+static int recognise(const struct option_set *set, char *argument, char **value)
 {
     *value = NULL;
     if (argument[1] != '-') {
         *value = argument[2] ? argument + 2 : NULL;
-        return find_letter(table, rows, argument[1]);
+        return find(set, argument + 1, 0);
     }
     char *equals = strchr(argument, '=');
     size_t n = equals ? (size_t)(equals - argument) - 2 : strlen(argument) - 2;
     *value = equals ? equals + 1 : NULL;
-    return find(table, rows, argument + 2, n);
+    return n == 0 ? NOT_FOUND : find(set, argument + 2, n);
 }
 
 static int take_operand(struct operands *operands, const char *argument, struct err *e)
@@ -175,10 +174,13 @@ static const char *keep_secret(char *value)
     return copy;
 }
 
-int options_parse(const struct option *table, size_t rows, int argc, char **argv, void *into,
+int options_parse(const struct option_set *set, int argc, char **argv, void *into,
                   struct operands *operands, struct err *e)
 {
-    bool *seen = MEM_ARRAY(bool, rows);
+    size_t rows = 0;
+    while (option_at(set, rows))
+        rows++;
+    bool *seen = MEM_ARRAY(bool, rows + 1);
     bool only_operands = false;
     int rc = OK;
     for (int i = 0; rc == OK && i < argc; i++) {
@@ -191,18 +193,19 @@ int options_parse(const struct option *table, size_t rows, int argc, char **argv
             only_operands = true;
             continue;
         }
-        const struct option *o = recognise(table, rows, argument, &value);
-        if (!o) {
+        int place = recognise(set, argument, &value);
+        if (place == NOT_FOUND) {
             rc = argument[1] == '-'
-                     ? unknown(table, rows, argument, e)
+                     ? unknown(set, argument, e)
                      : err_set(e, ERR_USAGE, "unknown option %s; --help lists them all", argument);
             break;
         }
-        if (seen[o - table] && o->type != OPTION_LIST) {
+        const struct option *o = option_at(set, (size_t)place);
+        if (seen[place] && o->type != OPTION_LIST) {
             rc = err_set(e, ERR_USAGE, "--%s is given twice", o->name);
             break;
         }
-        seen[o - table] = true;
+        seen[place] = true;
         if (o->type == OPTION_FLAG) {
             if (value)
                 rc = err_set(e, ERR_USAGE, "--%s takes no value", o->name);
@@ -230,13 +233,14 @@ static void forget(const char *secret)
     free((char *)secret);
 }
 
-void options_forget_secrets(const struct option *table, size_t rows, void *from)
+void options_forget_secrets(const struct option_set *set, void *from)
 {
-    for (size_t i = 0; i < rows; i++) {
-        char *field = (char *)from + table[i].offset;
-        if (!table[i].secret)
+    const struct option *o;
+    for (size_t i = 0; (o = option_at(set, i)); i++) {
+        char *field = (char *)from + o->offset;
+        if (!o->secret)
             continue;
-        if (table[i].type == OPTION_LIST) {
+        if (o->type == OPTION_LIST) {
             struct option_list *list = (struct option_list *)(void *)field;
             while (list->n > 0)
                 forget(list->items[--list->n]);
@@ -272,10 +276,10 @@ static void put_wrapped(FILE *out, const char *text, int column)
     fputc('\n', out);
 }
 
-void options_help(const struct option *table, size_t rows, FILE *out)
+void options_help(const struct option_set *set, FILE *out)
 {
-    for (size_t i = 0; i < rows; i++) {
-        const struct option *o = &table[i];
+    const struct option *o;
+    for (size_t i = 0; (o = option_at(set, i)); i++) {
         if (o->type == OPTION_GROUP) {
             fprintf(out, "\n%s\n", o->name);
             continue;
@@ -314,9 +318,15 @@ static void put_quoted(struct buf *out, const char *word)
     buf_putc(out, '\'');
 }
 
+static const struct option *named(const struct option_set *set, char *argument, char **value)
+{
+    int place = recognise(set, argument, value);
+    return place == NOT_FOUND ? NULL : option_at(set, (size_t)place);
+}
+
 /* Walks as options_parse does: what stands behind an option is its value, whatever it looks like.
  */
-char *options_command_line(const struct option *table, size_t rows, int argc, char **argv)
+char *options_command_line(const struct option_set *set, int argc, char **argv)
 {
     struct buf out = {0};
     const struct option *wants_value = NULL;
@@ -335,7 +345,7 @@ char *options_command_line(const struct option *table, size_t rows, int argc, ch
             continue;
         }
         if (!only_operands && argv[i][0] == '-' && argv[i][1] != '\0')
-            o = recognise(table, rows, argv[i], &value);
+            o = named(set, argv[i], &value);
         only_operands = only_operands || strcmp(argv[i], "--") == 0;
         if (o && o->type != OPTION_FLAG && !value)
             wants_value = o;

@@ -42,6 +42,17 @@ struct option {
     bool secret;         /* its value is never written anywhere */
 };
 
+/* A command's options: tables of its own and tables it shares, which all describe one struct. A table ends with
+ * a row that has no name. */
+enum { OPTION_TABLES_MAX = 6 };
+
+struct option_set {
+    const struct option *tables[OPTION_TABLES_MAX]; /* up to the first NULL */
+};
+
+/* The i-th row of all tables in order; NULL behind the last. */
+const struct option *option_at(const struct option_set *set, size_t i);
+
 enum { OPTIONS_MAX_OPERANDS = 8 };
 
 struct operands {
@@ -52,17 +63,17 @@ struct operands {
 /* Parses argv[0..argc) (without the program and command names) into `into`. Every option at most once unless it is
  * a list. Values of secret options are copied and blanked in argv, so that the process title does not show
  * them. ERR_USAGE names the option, what is wrong and the nearest name. */
-int options_parse(const struct option *table, size_t rows, int argc, char **argv, void *into,
+int options_parse(const struct option_set *set, int argc, char **argv, void *into,
                   struct operands *operands, struct err *e);
 
 /* Overwrites and frees the copies of secret values that options_parse made in `from`. */
-void options_forget_secrets(const struct option *table, size_t rows, void *from);
+void options_forget_secrets(const struct option_set *set, void *from);
 
-void options_help(const struct option *table, size_t rows, FILE *out);
+void options_help(const struct option_set *set, FILE *out);
 
 /* The command line as it may be stored and shown: quoted for a shell, secret values replaced by ***. The caller
  * frees it. Call it before options_parse blanks them. */
-char *options_command_line(const struct option *table, size_t rows, int argc, char **argv);
+char *options_command_line(const struct option_set *set, int argc, char **argv);
 
 /* The candidate nearest to `word` in edits, or NULL when none is near. candidate(i) ends with NULL. */
 const char *options_nearest(const char *word, const char *(*candidate)(const void *, size_t),

@@ -15,7 +15,7 @@
 #define DEFAULT_TIMEOUT_NS (600 * NS_PER_S)
 enum { DEFAULT_PROMPTS = 1000, DEFAULT_WARMUP = 50, DEFAULT_INPUT = 1024, DEFAULT_OUTPUT = 128 };
 
-const struct option RUN_OPTIONS[] = {
+const struct option LOAD_OPTIONS[] = {
     {OPTION_GROUP, "Load", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_NUMBER, "request-rate", 0, "R",
      "requests per second, open loop; inf without a cap: all at once", AT(request_rate), 1e-6,
@@ -43,6 +43,11 @@ const struct option RUN_OPTIONS[] = {
      false},
     {OPTION_COUNT, "num-runs", 0, "K", "repeat the load K times, fresh prompts each (default 1)",
      AT(num_runs), 1, 1000, NULL, false},
+    {0},
+};
+
+const struct option PACE_OPTIONS[] = {
+    {OPTION_GROUP, "Around the load", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_COUNT, "warmup-requests", 0, "N",
      "requests beforehand that are not counted (default 50)", AT(warmup_requests), 0, 1e6, NULL,
      false},
@@ -53,7 +58,13 @@ const struct option RUN_OPTIONS[] = {
      false},
     {OPTION_COUNT, "preconnect", 0, "N", "open N connections before the start", AT(preconnect), 0,
      1e6, NULL, false},
+    {OPTION_FLAG, "offline", 0, NULL,
+     "sim: targets: in virtual time, without a server, as fast as the machine can", AT(offline), 0,
+     0, NULL, false},
+    {0},
+};
 
+const struct option REQUEST_OPTIONS[] = {
     {OPTION_GROUP, "Requests", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_TEXT, "dataset-name", 0, "NAME",
      "lengths by profile: chat (default), code_generation, long_context_qa, summarization, "
@@ -85,7 +96,10 @@ const struct option RUN_OPTIONS[] = {
      "auto|on|off", false},
     {OPTION_COUNT, "seed", 0, "N", "same seed, same load (default: fresh)", AT(seed), 0, 9e18, NULL,
      false},
+    {0},
+};
 
+const struct option SERVER_OPTIONS[] = {
     {OPTION_GROUP, "Server", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_CHOICE, "backend", 0, "NAME", "openai (completions, default) or openai-chat",
      AT(backend), 0, 0, "openai|openai-chat", false},
@@ -110,7 +124,10 @@ const struct option RUN_OPTIONS[] = {
      false},
     {OPTION_FLAG, "insecure", 0, NULL, "do not verify the server's certificate", AT(insecure), 0, 0,
      NULL, false},
+    {0},
+};
 
+static const struct option RESULT_OPTIONS[] = {
     {OPTION_GROUP, "Results", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_PATH, "output", 'o', "FILE", "the run file (default: a dated name here)", AT(output), 0,
      0, NULL, false},
@@ -138,8 +155,11 @@ const struct option RUN_OPTIONS[] = {
      NULL, false},
     {OPTION_FLAG, "quiet", 'q', NULL, "no progress", AT(quiet), 0, 0, NULL, false},
     {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
+    {0},
 };
-const size_t RUN_OPTION_ROWS = sizeof RUN_OPTIONS / sizeof *RUN_OPTIONS;
+
+const struct option_set RUN_OPTIONS = {
+    {LOAD_OPTIONS, PACE_OPTIONS, REQUEST_OPTIONS, SERVER_OPTIONS, RESULT_OPTIONS}};
 
 void run_options_defaults(struct run_options *o)
 {

@@ -14,7 +14,7 @@
 struct run_options { /* as parsed; run_options_defaults marks what was not given: NULL, −1 or NAN */
     const char *model, *backend, *endpoint, *api_key, *extra_body, *cacert;
     struct option_list headers;
-    bool insecure, ignore_eos, no_stream;
+    bool insecure, ignore_eos, no_stream, offline;
     double temperature, top_p;
 
     double request_rate, burstiness;
@@ -33,8 +33,9 @@ struct run_options { /* as parsed; run_options_defaults marks what was not given
     bool keep_reads; /* no option: for a calibration */
 };
 
-extern const struct option RUN_OPTIONS[];
-extern const size_t RUN_OPTION_ROWS;
+/* The options of `run`; and those of them that other commands take too, whose structs begin with this one. */
+extern const struct option_set RUN_OPTIONS;
+extern const struct option LOAD_OPTIONS[], PACE_OPTIONS[], REQUEST_OPTIONS[], SERVER_OPTIONS[];
 
 void run_options_defaults(struct run_options *o);
 

@@ -6,8 +6,10 @@
 
 #include "cli/progress.h"
 #include "cli/run_options.h"
+#include "cli/simspec.h"
 #include "cli/target.h"
 #include "drive/drive.h"
+#include "twin/twin.h"
 
 struct session {
     const struct run_options *options;
@@ -22,7 +24,10 @@ struct session {
     struct probe_counter counter;
     struct probe_result probed;
     struct workload *workload;
-    struct drive *drive;
+    uint64_t workload_seed;
+    struct drive *drive;            /* a live load … */
+    struct twin *twin;              /* … or one in virtual time */
+    struct simspec spec;            /* of a sim: target */
     struct record_writer *writer;
     char run_file[512];
     bool created;                   /* the run file is ours to remove if nothing came of it */
@@ -38,7 +43,25 @@ struct session {
 int session_open(struct session *s, const struct run_options *o, const char *target,
                  const char *command, struct err *e);
 
-/* One load point into the run file; `ordinal` from 1. ERR_INTERRUPTED when it was cut short. */
+struct session_point { /* one load point */
+    const char *kind;               /* of its row: "run", … */
+    int64_t parent, ordinal;
+    uint64_t seed;
+    struct load_spec load;          /* arrivals.seed is set from seed */
+    uint64_t warmup_requests;
+    const char *slo;                /* "" none */
+    bool from_idle;                 /* nothing of the load before is left at the server */
+};
+
+/* Loads the target and writes the run to the file; *run is its row, with strings of the session's. ERR_INTERRUPTED when it was
+ * cut short. */
+int session_load(struct session *s, const struct session_point *p, struct run_record *run,
+                 struct err *e);
+
+/* Every run of a series has prompts of its own: the seed of run `ordinal`, from 1, follows from the first. */
+uint64_t session_seed(const struct session *s, int64_t ordinal);
+
+/* The load point that the options describe. */
 int session_run(struct session *s, int64_t ordinal, struct err *e);
 
 /* Closes the run file and stops the engine. OK or the first error of the file. */

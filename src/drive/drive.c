@@ -383,6 +383,8 @@ int drive_run(struct drive *d, const struct drive_load *load, struct record_writ
               const struct drive_observer *observer, struct run_record *run, struct err *e)
 {
     struct phase_result warmup = {0}, measured = {0};
+    for (unsigned i = 0; load->from_idle && i < d->setup.threads; i++)
+        driver_drop_left_over(&d->drivers[i]);
     if (load->warmup_requests > 0) {
         struct load_spec spec = warmup_spec(load);
         run_phase(d, load, &spec, w, observer, &warmup);

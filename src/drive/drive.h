@@ -28,6 +28,7 @@ struct drive_load { /* one load point */
     const struct workload *workload;
     uint64_t seed;
     uint64_t warmup_requests;
+    bool from_idle;                      /* cut off first what is left of the load before */
 };
 
 enum drive_stage { DRIVE_WARMUP, DRIVE_MEASURE, DRIVE_DRAIN };
@@ -60,7 +61,8 @@ struct drive;
 int drive_open(const struct drive_setup *s, int64_t max_concurrency, struct drive **out, struct err *e);
 void drive_close(struct drive *d);
 
-/* Warm-up, then the load; every request goes to the writer. Fills the fields of `run` known at the end (run was given
+/* Warm-up, then the load; every request goes to the writer. When everything measured has ended, requests of phase tail are
+ * recorded as cancelled but stay at the server, so that the next load finds it busy, unless that one is from_idle. Fills the fields of `run` known at the end (run was given
  * to record_writer_begin before). OK also when interrupted (run->interrupted) or when requests failed; an
  * error only when the writer failed. */
 int drive_run(struct drive *d, const struct drive_load *load, struct record_writer *w,

@@ -24,6 +24,7 @@ struct stream {        /* one request in flight */
     struct prepared *prepared;
     struct stream *prev, *next;
     bool given_up;    /* cancelled because the answer broke the protocol */
+    bool left_over;   /* of a load that is over: recorded already, and only kept company */
     uint32_t counted; /* events already in the live counter */
 };
 
@@ -34,6 +35,22 @@ static void bump(_Atomic uint64_t *counter, uint64_t by)
 }
 
 /* --- pool and list --- */
+
+static void stream_link(struct stream *s, struct stream **list)
+{
+    s->prev = NULL;
+    s->next = *list;
+    if (s->next)
+        s->next->prev = s;
+    *list = s;
+}
+
+static void stream_unlink(struct stream *s, struct stream **list)
+{
+    if (s->next)
+        s->next->prev = s->prev;
+    *(s->prev ? &s->prev->next : list) = s->next;
+}
 
 static struct stream *stream_take(struct driver *d)
 {
@@ -46,25 +63,16 @@ static struct stream *stream_take(struct driver *d)
         answer_init(&s->answer);
     }
     s->x = (struct exchange){0};
-    s->given_up = false;
+    s->given_up = s->left_over = false;
     s->counted = 0;
-    s->prev = NULL;
-    s->next = d->in_flight;
-    if (s->next)
-        s->next->prev = s;
-    d->in_flight = s;
+    stream_link(s, &d->in_flight);
     return s;
 }
 
 static void stream_give_back(struct stream *s)
 {
     struct driver *d = s->driver;
-    if (s->next)
-        s->next->prev = s->prev;
-    if (s->prev)
-        s->prev->next = s->next;
-    else
-        d->in_flight = s->next;
+    stream_unlink(s, s->left_over ? &d->left_over : &d->in_flight);
     prepared_free(s->prepared);
     s->prepared = NULL;
     s->next = d->free_streams;
@@ -221,6 +229,10 @@ static void on_end(struct exchange *x, enum exchange_outcome how, const struct e
 {
     struct stream *s = stream_of(x);
     struct driver *d = s->driver;
+    if (s->left_over) {
+        stream_give_back(s);
+        return;
+    }
     struct request_record r = blank_record(d, &s->offer);
     enum answer_transport transport = how == EXCHANGE_OK          ? TRANSPORT_COMPLETE
                                       : how == EXCHANGE_TRUNCATED ? TRANSPORT_CUT
@@ -308,12 +320,37 @@ static void admit(struct driver *d, const struct offer *o, int64_t now_ns)
     }
 }
 
-static void cancel_all(struct driver *d, bool tail_only)
+static void cancel_all(struct driver *d, struct stream *list)
 {
+    for (struct stream *s = list, *next; s; s = next) {
+        next = s->next;
+        exchange_cancel(d->exchanger, &s->x);
+    }
+}
+
+/* Everything measured has ended: what is in flight is the tail. It is recorded as cut off here, but
+ * goes on, so that a load that follows finds the server as busy as this one left it. */
+static void leave_tail(struct driver *d)
+{
+    int64_t now_ns = clock_mono_ns();
     for (struct stream *s = d->in_flight, *next; s; s = next) {
         next = s->next;
-        if (!tail_only || s->offer.phase == PHASE_TAIL)
-            exchange_cancel(d->exchanger, &s->x);
+        if (s->offer.phase != PHASE_TAIL)
+            continue;
+        struct request_record r = blank_record(d, &s->offer);
+        fill_asked(&r, s->prepared);
+        fill_times(s, &r);
+        r.end_ns = relative(d, now_ns);
+        if (!answer_finish(&s->answer, TRANSPORT_BROKEN, now_ns, d->phase->origin_ns, &r)) {
+            r.outcome = OUTCOME_CANCELLED;
+            r.error = slice_of("of the tail: all that is measured had ended");
+        }
+        record_writer_put(d->phase->writer, &r);
+        count_end(d, &r, s->counted);
+        policy_end(d->phase->policy, &s->offer, now_ns);
+        stream_unlink(s, &d->in_flight);
+        s->left_over = true;
+        stream_link(s, &d->left_over);
     }
 }
 
@@ -412,13 +449,13 @@ static void drive(struct driver *d)
             check_over(d);
         }
         if (atomic_load_explicit(&phase->over, memory_order_relaxed)) {
-            cancel_all(d, true);
+            leave_tail(d);
             held = held && policy_admit(phase->policy, &next, next.intended_ns) != ADMIT_VOID;
             if (!d->in_flight)
                 break;
         }
         if (atomic_load_explicit(&phase->abort, memory_order_relaxed))
-            cancel_all(d, false);
+            cancel_all(d, d->in_flight);
         if (held && atomic_load_explicit(&phase->stopping, memory_order_relaxed)) {
             held = false;
             admit(d, &next, clock_mono_ns());
@@ -496,6 +533,11 @@ void driver_release(struct driver *d)
         answer_release(&s->answer);
         free(s);
     }
+}
+
+void driver_drop_left_over(struct driver *d)
+{
+    cancel_all(d, d->left_over);
 }
 
 void driver_start(struct driver *d, struct drive_phase *phase)

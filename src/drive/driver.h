@@ -54,6 +54,7 @@ struct driver {
 
     struct stream *free_streams; /* pool */
     struct stream *in_flight;  /* list, for cancelling */
+    struct stream *left_over;  /* of the tail of loads that are over: still at the server */
     bool refill;               /* a slot was freed: ask the policy */
     struct hist read_lag, schedule_lag; /* of the current second */
     struct { /* at the beginning of the current second */
@@ -72,6 +73,9 @@ void driver_release(struct driver *d);
 /* Runs a phase on a thread of its own; driver_join waits for it to end by itself. */
 void driver_start(struct driver *d, struct drive_phase *phase);
 void driver_join(struct driver *d);
+
+/* Cuts off what loads before left at the server. Between phases. */
+void driver_drop_left_over(struct driver *d);
 
 /* Makes every driver of the phase look at its policy and flags again; any thread. */
 void drive_phase_wake(struct drive_phase *phase);

@@ -6,10 +6,6 @@
 #include "base/json.h"
 #include "sim/text.h"
 
-/* Marks of the chat template, counted from the end of the vocabulary. A message is BEGIN role BODY
- * content END; BEGIN assistant BODY then invites the answer. */
-enum { MARK_BEGIN = 1, MARK_BODY = 2, MARK_END = 3 };
-
 struct reader {
     struct json j;
     enum ask_kind kind;
@@ -35,9 +31,9 @@ static void add_token(struct reader *r, uint32_t id)
     buf_append(&r->ask->ids, &id, sizeof id);
 }
 
-static void add_mark(struct reader *r, int mark)
+static void add_mark(struct reader *r, enum text_mark mark)
 {
-    add_token(r, (uint32_t)(r->vocabulary - mark));
+    add_token(r, (uint32_t)(r->vocabulary - (int)mark));
 }
 
 static void add_text(struct reader *r, struct slice text)
@@ -200,7 +196,7 @@ static int read_message(struct reader *r)
         return refuse(r, "messages", "must be a list of objects with role and content");
     struct slice key, role = {0};
     bool has_role = false;
-    add_mark(r, MARK_BEGIN);
+    add_mark(r, TEXT_MARK_BEGIN);
     json_enter_object(&r->j);
     while (json_next_key(&r->j, &key)) {
         int rc = OK;
@@ -208,7 +204,7 @@ static int read_message(struct reader *r)
             rc = read_string(r, "messages", &role);
             if (rc == OK)
                 add_text(r, role);
-            add_mark(r, MARK_BODY);
+            add_mark(r, TEXT_MARK_BODY);
             has_role = true;
         } else if (slice_is(key, "content")) {
             rc = read_content(r);
@@ -218,7 +214,7 @@ static int read_message(struct reader *r)
         if (rc < 0)
             return rc;
     }
-    add_mark(r, MARK_END);
+    add_mark(r, TEXT_MARK_END);
     return has_role || r->j.failed ? OK : refuse(r, "messages", "has a message without a role");
 }
 
@@ -238,9 +234,9 @@ static int read_messages(struct reader *r)
     if (r->ask->prompt_tokens == before && !r->j.failed)
         return refuse(r, "messages", "must hold at least one message");
     r->ask->has_prompt = true;
-    add_mark(r, MARK_BEGIN);
+    add_mark(r, TEXT_MARK_BEGIN);
     add_text(r, slice_of("assistant"));
-    add_mark(r, MARK_BODY);
+    add_mark(r, TEXT_MARK_BODY);
     return OK;
 }
 

@@ -1,17 +1,6 @@
 #include "serve/plan.h"
 
-#include <math.h>
-
 #include "sim/text.h"
-
-/* A made-up figure near the mean answers of public chat logs. */
-#define NATURAL_MEAN_TOKENS 200.0
-
-/* A length at which the model would end by itself: geometric. */
-static int64_t natural_tokens(struct rng *r)
-{
-    return 1 + (int64_t)(-rng_exponential(r) / log1p(-1 / NATURAL_MEAN_TOKENS));
-}
 
 /* Where a stop string begins in text, looking at what the newest token may have completed; SIZE_MAX
  * when none. */
@@ -58,7 +47,7 @@ struct plan plan_answer(const struct ask *a, uint64_t seed, uint64_t number, int
                      .finish = FINISH_LENGTH,
                      .text_bytes = UINT64_MAX,
                      .words = rng_at(seed, RNG_SIM_TEXT, index)};
-    int64_t natural = natural_tokens(&p.words);
+    int64_t natural = text_natural_tokens(&p.words);
     if (natural < a->min_tokens)
         natural = a->min_tokens;
     if (!a->ignore_eos && natural <= limit) {

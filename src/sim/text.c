@@ -1,5 +1,6 @@
 #include "sim/text.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 #define FNV_PRIME UINT64_C(0x100000001b3)
@@ -111,4 +112,12 @@ uint32_t text_token(struct slice piece, int vocabulary)
 struct slice text_word(struct rng *r)
 {
     return slice_of(words[rng_u32(r) & (WORDS - 1)]);
+}
+
+/* A made-up figure near the mean answers of public chat logs. */
+#define NATURAL_MEAN_TOKENS 200.0
+
+int64_t text_natural_tokens(struct rng *r)
+{
+    return 1 + (int64_t)(-rng_exponential(r) / log1p(-1 / NATURAL_MEAN_TOKENS));
 }

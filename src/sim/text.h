@@ -21,8 +21,13 @@ int64_t text_count(struct slice text);
 /* In [0, vocabulary − TEXT_SPECIAL_TOKENS). */
 uint32_t text_token(struct slice piece, int vocabulary);
 
-/* Numbers at the end of the vocabulary stand for marks of the chat template. */
+/* Numbers at the end of the vocabulary stand for marks of the chat template, counted from there. A message is BEGIN
+ * role BODY content END; BEGIN "assistant" BODY then invites the answer. */
 enum { TEXT_SPECIAL_TOKENS = 16 };
+enum text_mark { TEXT_MARK_BEGIN = 1, TEXT_MARK_BODY = 2, TEXT_MARK_END = 3 };
+
+/* A length at which a model would end its answer by itself: geometric. */
+int64_t text_natural_tokens(struct rng *r);
 
 /* Of bytes; continue with the value of the bytes before, or begin with TEXT_HASH_BEGIN (FNV-1a, 64 bits). */
 #define TEXT_HASH_BEGIN UINT64_C(0xcbf29ce484222325)

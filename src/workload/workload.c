@@ -302,6 +302,11 @@ bool workload_synthetic(const struct workload *w)
     return is_drawn(&w->spec);
 }
 
+bool workload_unshared(const struct workload *w)
+{
+    return is_drawn(&w->spec) && w->spec.prefix_len == 0;
+}
+
 bool workload_lengths_estimated(const struct workload *w)
 {
     return w->items.estimated;

@@ -80,6 +80,7 @@ void workload_lengths(const struct workload *w, bool warmup, uint64_t index, int
 size_t workload_items(const struct workload *w);         /* of a dataset; 0 for drawn prompts */
 const int64_t *workload_arrivals_ns(const struct workload *w); /* CUSTOM with at_ms on every line: one per item, ascending; else NULL */
 bool workload_synthetic(const struct workload *w);       /* drawn prompts: lengths are promised */
+bool workload_unshared(const struct workload *w);        /* drawn prompts without a prefix: none begins as another does */
 bool workload_lengths_estimated(const struct workload *w);
 uint64_t workload_skipped(const struct workload *w);     /* items left out by the filter */
 const char *workload_name(const struct workload *w);     /* "chat", "random", "sharegpt", "custom" */

@@ -37,9 +37,14 @@ static const struct option TABLE[] = {
     {OPTION_DURATION, "wait", 0, "TIME", "a time", AT(wait_ns), 0, 0, NULL, false},
     {OPTION_LIST, "tag", 't', "TAG", "tags", AT(tags), 0, 0, NULL, false},
     {OPTION_TEXT, "key", 'k', "KEY", "a secret", AT(key), 0, 0, NULL, true},
-    {OPTION_LIST, "hidden", 0, "TEXT", "secrets", AT(secrets), 0, 0, NULL, true},
+    {0},
 };
-enum { ROWS = sizeof TABLE / sizeof *TABLE, WORDS_MAX = 40 };
+static const struct option MORE[] = {
+    {OPTION_LIST, "hidden", 0, "TEXT", "secrets", AT(secrets), 0, 0, NULL, true},
+    {0},
+};
+static const struct option_set SET = {{TABLE, MORE}};
+enum { WORDS_MAX = 40 };
 
 struct line { /* a command line that may be written into, and what came of it */
     char *argv[WORDS_MAX];
@@ -60,7 +65,7 @@ static void forget(struct line *l)
 {
     for (int i = 0; i < l->argc; i++)
         free(l->argv[i]);
-    options_forget_secrets(TABLE, sizeof TABLE / sizeof *TABLE, &l->got);
+    options_forget_secrets(&SET, &l->got);
     assert_null(l->got.key);
     assert_int_equal(l->got.secrets.n, 0);
     *l = (struct line){0};
@@ -85,7 +90,7 @@ static void words(struct line *l, const char *const *w)
 static void parse(struct line *l, const char *const *w)
 {
     words(l, w);
-    l->rc = options_parse(TABLE, ROWS, l->argc, l->argv, &l->got, &l->operands, &l->err);
+    l->rc = options_parse(&SET, l->argc, l->argv, &l->got, &l->operands, &l->err);
 }
 
 static void assert_parsed(const struct line *l)
@@ -202,8 +207,7 @@ static void nothing_is_touched_that_is_not_given(void **state)
     words(l, WORDS("x"));
     l->got.count = 42;
     l->got.rate = 1;
-    assert_int_equal(options_parse(TABLE, ROWS, l->argc, l->argv, &l->got, &l->operands, &l->err),
-                     OK);
+    assert_int_equal(options_parse(&SET, l->argc, l->argv, &l->got, &l->operands, &l->err), OK);
     assert_int_equal(l->got.count, 42);
     assert_true(l->got.rate == 1);
     assert_false(l->got.loud);
@@ -306,7 +310,7 @@ static void secrets_are_copied_and_blanked_in_the_process_title(void **state)
 static void assert_line(struct line *l, const char *const *w, const char *wanted)
 {
     words(l, w);
-    char *text = options_command_line(TABLE, ROWS, l->argc, l->argv);
+    char *text = options_command_line(&SET, l->argc, l->argv);
     assert_string_equal(text, wanted);
     free(text);
 }
@@ -342,7 +346,7 @@ static void the_stored_line_can_be_given_to_a_shell_again(void **state)
                 "http://h:80/v1 --rate=2.5 --name 'a b' --file 'it'\\''s' '' --tag '$x;y' -");
     assert_line(l, WORDS("a"), "a");
     words(l, WORDS("a"));
-    char *text = options_command_line(TABLE, ROWS, 0, l->argv);
+    char *text = options_command_line(&SET, 0, l->argv);
     assert_string_equal(text, "");
     free(text);
 }
@@ -353,8 +357,8 @@ static void the_commands_tables_are_sound(void **state)
 {
     (void)state;
     for (const struct command *c = COMMANDS; c->name; c++) {
-        for (size_t i = 0; i < *c->option_rows; i++) {
-            const struct option *o = &c->options[i];
+        const struct option *o;
+        for (size_t i = 0; c->options && (o = option_at(c->options, i)); i++) {
             assert_non_null(o->name);
             if (o->type == OPTION_GROUP)
                 continue;
@@ -365,7 +369,7 @@ static void the_commands_tables_are_sound(void **state)
             if (o->type == OPTION_COUNT || o->type == OPTION_NUMBER)
                 assert_true(o->low < o->high);
             for (size_t k = 0; k < i; k++) {
-                const struct option *other = &c->options[k];
+                const struct option *other = option_at(c->options, k);
                 if (other->type == OPTION_GROUP)
                     continue;
                 assert_string_not_equal(o->name, other->name);
@@ -382,9 +386,10 @@ static void what_carries_credentials_is_secret(void **state)
     (void)state;
     for (size_t k = 0; k < 2; k++) {
         bool secret = false;
-        for (size_t i = 0; i < RUN_OPTION_ROWS; i++)
-            if (strcmp(RUN_OPTIONS[i].name, SECRET[k]) == 0)
-                secret = RUN_OPTIONS[i].secret;
+        const struct option *o;
+        for (size_t i = 0; (o = option_at(&RUN_OPTIONS, i)); i++)
+            if (strcmp(o->name, SECRET[k]) == 0)
+                secret = o->secret;
         assert_true(secret);
     }
 }
@@ -395,12 +400,12 @@ static void help_fits_a_terminal_and_names_every_option(void **state)
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    options_help(RUN_OPTIONS, RUN_OPTION_ROWS, f);
+    options_help(&RUN_OPTIONS, f);
     fclose(f);
-    for (size_t i = 0; i < RUN_OPTION_ROWS; i++) {
+    const struct option *o;
+    for (size_t i = 0; (o = option_at(&RUN_OPTIONS, i)); i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s%s", RUN_OPTIONS[i].type == OPTION_GROUP ? "\n" : "--",
-                 RUN_OPTIONS[i].name);
+        snprintf(name, sizeof name, "%s%s", o->type == OPTION_GROUP ? "\n" : "--", o->name);
         assert_non_null(strstr(text, name));
     }
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))

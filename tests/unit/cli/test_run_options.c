@@ -61,8 +61,7 @@ static void plan(struct planned *p, const char *line)
         p->argv[p->argc++] = strdup(word);
     free(copy);
     run_options_defaults(&p->options);
-    p->rc = options_parse(RUN_OPTIONS, RUN_OPTION_ROWS, p->argc, p->argv, &p->options, &operands,
-                          &p->err);
+    p->rc = options_parse(&RUN_OPTIONS, p->argc, p->argv, &p->options, &operands, &p->err);
     if (p->rc == OK)
         p->rc = run_plan_make(&p->options, &p->plan, &p->err);
 }

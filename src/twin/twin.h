@@ -1,0 +1,61 @@
+#ifndef LOADLINE_TWIN_TWIN_H
+#define LOADLINE_TWIN_TWIN_H
+
+/* The simulated engine under virtual time: the load policy of the live driver asks, the core answers, and each request
+ * ends as the record that the driver would have made of it, down to the nanosecond of every token. No sockets, no real
+ * clock: an hour takes seconds, and the same configuration, workload and seeds give the same records.
+ *
+ * What is not there: the network and the client. A request arrives when it is sent, and a token when its step ends; so
+ * schedule lag is 0 and nothing is censored. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "record/record.h"
+#include "sim/spec.h"
+#include "workload/policy.h"
+#include "workload/workload.h"
+
+struct twin;
+
+struct twin_setup {
+    const struct sim_config *engine; /* copied; what it points to must outlive the twin */
+    uint64_t seed;                   /* of its noise and of answers that no length was asked for */
+    int64_t timeout_ns;              /* from intended */
+    bool without_gaps;               /* records without token events, for who needs none: faster */
+};
+
+struct twin *twin_new(const struct twin_setup *s);
+void twin_free(struct twin *t);
+
+struct twin_load { /* one load point */
+    struct load_spec load;           /* times relative to its start */
+    const struct workload *workload;
+    uint64_t warmup_requests;
+    bool from_idle;                  /* forget what the load before left in the engine: its requests, its cache */
+};
+
+struct twin_progress {
+    enum phase phase;
+    int64_t elapsed_ns;              /* virtual, of the phase */
+    uint64_t offered, ended, in_flight, queued, tokens;
+};
+
+struct twin_observer {
+    /* Takes a finished record; slices are valid during the call. */
+    void (*record)(void *context, const struct request_record *r);
+    /* Called now and then; true: offer nothing more and drain. May be NULL. */
+    bool (*tick)(void *context, const struct twin_progress *p);
+    void *context;
+};
+
+/* Warm-up, then the load. Time goes on from one load to the next. When everything measured has ended, requests of
+ * phase tail are recorded as cancelled and stay in the engine, so that the next load finds it busy, unless that one is
+ * from_idle. Fills the fields of `run` known at the end. */
+void twin_run(struct twin *t, const struct twin_load *load, const struct twin_observer *observer,
+              struct run_record *run);
+
+/* The text of token ids that drawn prompts are to be made of, for workload_set_tokenization: every id is one token. */
+struct tokenization twin_tokenization(const struct twin *t);
+
+#endif
