@@ -150,24 +150,17 @@ static void count_measured(struct sample_set *set, const struct request_record *
     }
 }
 
-struct pass {
-    struct sample_set *set;
-    struct err *e;
-};
-
-static int take(void *context, const struct request_record *q)
+int samples_take(struct sample_set *set, const struct request_record *q, struct err *e)
 {
-    struct pass *pass = context;
-    struct sample_set *set = pass->set;
     if ((int)q->outcome < 0 || q->outcome >= OUTCOME_COUNT || q->phase < WARMUP ||
         q->phase > TAIL || q->intended_ns == RECORD_NONE)
-        return err_set(pass->e, ERR_INPUT,
+        return err_set(e, ERR_INPUT,
                        "request %" PRIu64 " in the run file is damaged (outcome %d, phase %d); "
                        "the file was changed or its disk is failing",
                        q->index, (int)q->outcome, q->phase);
     if (q->phase == WARMUP) {
         set->warmup++;
-        return 0;
+        return OK;
     }
     if (set->n == set->capacity) {
         set->capacity = set->capacity ? 2 * set->capacity : 1024;
@@ -179,7 +172,18 @@ static int take(void *context, const struct request_record *q)
         count_measured(set, q, s);
     else
         set->tail++;
-    return 0;
+    return OK;
+}
+
+struct pass {
+    struct sample_set *set;
+    struct err *e;
+};
+
+static int take(void *context, const struct request_record *q)
+{
+    struct pass *pass = context;
+    return samples_take(pass->set, q, pass->e);
 }
 
 int samples_read(struct record_reader *r, int64_t run_id, struct sample_set *out, struct err *e)

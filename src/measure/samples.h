@@ -51,6 +51,8 @@ struct sample_set {
     char first_error[256];
 };
 
+/* Adds one record to a set that was zeroed or read before. ERR_INPUT for values that cannot be. */
+int samples_take(struct sample_set *set, const struct request_record *q, struct err *e);
 int samples_read(struct record_reader *r, int64_t run_id, struct sample_set *out, struct err *e);
 void samples_release(struct sample_set *s);
 

@@ -1,0 +1,189 @@
+#include "virtual.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "measure/concurrency.h"
+#include "sim/spec.h"
+
+#define TIMEOUT_NS (3600 * NS_PER_S) /* nothing is cut off: the truth is of the engine alone */
+
+enum { CAPACITY_STEPS = 10, CAPACITY_SEED = 1 };
+#define CAPACITY_RUN_NS (4000 * NS_PER_S)
+
+static void fail(const struct err *e)
+{
+    fprintf(stderr, "%s\n", e->text);
+    exit(1);
+}
+
+void virtual_open(struct virtual_server *v, const char *spec, const char *profile, uint64_t seed)
+{
+    struct err e;
+    *v = (struct virtual_server){.seed = seed};
+    if (spec_parse(slice_of(spec), &v->config, &e) < 0)
+        fail(&e);
+    v->workload = (struct workload_spec){.dataset = DATASET_PROFILE, .profile = profile};
+    v->twin = twin_new(&(struct twin_setup){
+        .engine = &v->config, .seed = seed, .timeout_ns = TIMEOUT_NS, .without_gaps = true});
+}
+
+void virtual_close(struct virtual_server *v)
+{
+    twin_free(v->twin);
+    *v = (struct virtual_server){0};
+}
+
+static void take(void *context, const struct request_record *r)
+{
+    struct err e;
+    if (samples_take(context, r, &e) < 0)
+        fail(&e);
+}
+
+static uint64_t seed_of(const struct virtual_server *v, uint64_t index)
+{
+    struct rng r = rng_at(v->seed, RNG_SHUFFLE, index);
+    return rng_u64(&r);
+}
+
+int virtual_probe(void *context, const struct load_point *p, struct probed *out, struct err *e)
+{
+    static const enum load_mode modes[] = {LOAD_OPEN, LOAD_CLOSED, LOAD_OFFLINE};
+    static const char *const names[] = {"open", "closed", "offline"};
+    struct virtual_server *v = context;
+    struct workload_spec spec = v->workload;
+    struct workload *w;
+    spec.seed = seed_of(v, p->seed_index);
+    int rc = workload_open(&spec, NULL, &w, e);
+    if (rc < 0)
+        return rc;
+    struct twin_load load = {
+        .load = {.mode = modes[p->kind],
+                 .arrivals = {.rate = p->kind == LOAD_AT_RATE ? p->rate : INFINITY,
+                              .burstiness = 1,
+                              .seed = spec.seed},
+                 .max_concurrency = p->kind == LOAD_OF_USERS ? p->users : 0,
+                 .num_prompts = p->requests,
+                 .duration_ns = p->duration_ns},
+        .workload = w,
+        .warmup_requests = v->warmup_requests,
+        .from_idle = p->from_idle,
+    };
+    *out = (struct probed){.run = {.mode = names[p->kind],
+                                   .request_rate = load.load.arrivals.rate,
+                                   .burstiness = 1,
+                                   .ramp = "",
+                                   .max_concurrency = load.load.max_concurrency,
+                                   .num_prompts = (int64_t)p->requests,
+                                   .duration_ns = p->duration_ns}};
+    struct twin_observer observer = {take, NULL, &out->set};
+    twin_run(v->twin, &load, &observer, &out->run);
+    v->now_ns += out->run.drained_ns;
+    workload_close(w);
+    return OK;
+}
+
+int64_t virtual_now_ns(void *context)
+{
+    return ((struct virtual_server *)context)->now_ns;
+}
+
+struct runner virtual_runner(struct virtual_server *v)
+{
+    return (struct runner){virtual_probe, virtual_now_ns, v};
+}
+
+struct load_point virtual_load(double rate, int64_t duration_ns, uint64_t seed_index)
+{
+    return (struct load_point){.kind = LOAD_AT_RATE,
+                               .rate = rate,
+                               .duration_ns = duration_ns,
+                               .purpose = "level",
+                               .seed_index = seed_index,
+                               .from_idle = true};
+}
+
+/* More in flight in the last quarter of a long run than in the second, by half: the queue grows. */
+static bool carries(const char *spec, const char *profile, double rate)
+{
+    struct virtual_server v;
+    struct probed p;
+    struct err e;
+    struct load_point load = virtual_load(rate, CAPACITY_RUN_NS, 1);
+    virtual_open(&v, spec, profile, CAPACITY_SEED);
+    if (virtual_probe(&v, &load, &p, &e) < 0)
+        fail(&e);
+    struct window w = {.start_ns = 0, .end_ns = CAPACITY_RUN_NS};
+    struct concurrency c;
+    concurrency_sweep(&p.set, &w, &c);
+    double second = 0, last = 0;
+    for (int i = 0; i < CONCURRENCY_BATCHES / 4; i++) {
+        second += c.batch[CONCURRENCY_BATCHES / 4 + i];
+        last += c.batch[3 * CONCURRENCY_BATCHES / 4 + i];
+    }
+    probed_release(&p);
+    virtual_close(&v);
+    return last < 1.5 * second;
+}
+
+double virtual_capacity(const char *spec, const char *profile)
+{
+    double low = 0.1, high = 0.2;
+    while (carries(spec, profile, high)) {
+        low = high;
+        high *= 2;
+    }
+    for (int i = 0; i < CAPACITY_STEPS; i++) {
+        double middle = sqrt(low * high);
+        if (carries(spec, profile, middle))
+            low = middle;
+        else
+            high = middle;
+    }
+    return sqrt(low * high);
+}
+
+/* ---- several processors ---- */
+
+struct crew {
+    const char *name;
+    size_t n;
+    _Atomic size_t next, done;
+    void (*work)(void *context, size_t i);
+    void *context;
+};
+
+static void *worker(void *argument)
+{
+    struct crew *c = argument;
+    for (size_t i; (i = atomic_fetch_add(&c->next, 1)) < c->n;) {
+        c->work(c->context, i);
+        size_t done = atomic_fetch_add(&c->done, 1) + 1;
+        if (done % 50 == 0 || done == c->n)
+            fprintf(stderr, "%s: %zu of %zu\n", c->name, done, c->n);
+    }
+    return NULL;
+}
+
+void virtual_parallel(const char *name, size_t n, void (*work)(void *context, size_t i),
+                      void *context)
+{
+    enum { THREADS_MAX = 64 };
+    struct crew c = {.name = name, .n = n, .work = work, .context = context};
+    pthread_t threads[THREADS_MAX];
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    long count = cores < 1 ? 1 : cores < THREADS_MAX ? cores : THREADS_MAX;
+    for (long i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, worker, &c) != 0)
+            exit(1);
+    for (long i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
