@@ -12,7 +12,14 @@ struct goodput {
 
 struct goodput objectives_goodput(const struct sample_set *set, const struct window *w,
                                   const struct bounds *b);
-void objectives_slo(const struct sample_set *set, const struct window *w, const struct bound *b,
+
+/* What the window's requests say of an objective, and how far that goes beyond them (stats/missrate.h). */
+void objectives_slo(const struct sample_set *set, const struct window *w, const struct objective *o,
                     struct slo_result *out);
+
+/* Of all objectives together: each is tested at alpha; PASS when all pass (an intersection–union test needs no
+ * correction), FAIL when one fails by Holm's rule. */
+enum slo_decision objectives_decide(const struct slo_result *results, size_t n, double alpha_pass,
+                                    double alpha_fail);
 
 #endif
