@@ -63,6 +63,38 @@ static double nearness(const struct sample *q, const struct bounds *b)
     return worst;
 }
 
+/* Tokens from which on the pace of an unfinished answer is taken for what it would have been: the
+ * first few say little, as one long step weighs heavily among them. */
+enum { PACE_MIN_TOKENS = 32 };
+
+/* NAN: nothing is known of that metric yet. */
+static double seen_until_cut(const struct sample *q, enum bound_metric m)
+{
+    double v = q->value_ns[value_of[m]];
+    bool waits = m == BOUND_TTFT || m == BOUND_TTFT_SERVICE;
+    if (waits)
+        return isnan(v) ? (double)(q->end_ns - q->intended_ns) : v;
+    return m == BOUND_TPOT && q->output_tokens >= PACE_MIN_TOKENS ? v : NAN;
+}
+
+static bool was_cut(const struct sample *q)
+{
+    return q->phase != 1 && q->outcome == OUTCOME_CANCELLED;
+}
+
+bool objectives_nearness(const struct sample *q, const struct bounds *b, double *out)
+{
+    double worst = 0;
+    if (!was_cut(q)) {
+        *out = nearness(q, b);
+        return true;
+    }
+    for (size_t i = 0; i < b->n; i++)
+        worst = fmax(worst, seen_until_cut(q, b->list[i].metric) / (double)b->list[i].limit_ns);
+    *out = worst;
+    return worst > 0;
+}
+
 static int by_intended(const void *a, const void *b)
 {
     const struct sample *x = *(const struct sample *const *)a,
@@ -72,14 +104,16 @@ static int by_intended(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-/* The requests offered in the window in the order of time; returns how many. */
+/* The requests offered in the window in the order of time, those of a load that was cut among them;
+ * returns how many. */
 static size_t in_order(const struct sample_set *set, const struct window *w,
                        const struct sample **list)
 {
     size_t n = 0;
     bool sorted = true;
     for (size_t i = 0; i < set->n; i++) {
-        if (!offered_within(w, &set->list[i]))
+        if (!window_holds(w, set->list[i].intended_ns) ||
+            (set->list[i].phase != 1 && !was_cut(&set->list[i])))
             continue;
         list[n++] = &set->list[i];
         sorted = sorted && (n < 2 || by_intended(&list[n - 2], &list[n - 1]) <= 0);
@@ -95,8 +129,10 @@ void objectives_slo(const struct sample_set *set, const struct window *w, const 
     const struct sample **list = MEM_ARRAY(const struct sample *, set->n + 1);
     double *x = MEM_ARRAY(double, set->n + 1);
     size_t n = in_order(set, w, list);
-    for (size_t i = 0; i < n; i++)
-        x[i] = nearness(list[i], &o->bounds);
+    for (size_t i = 0; i < n;
+         i++) /* of who was cut before it showed anything nothing bad is said */
+        if (!objectives_nearness(list[i], &o->bounds, &x[i]))
+            x[i] = 0;
     *out = (struct slo_result){.objective = *o, .allowed_share = 1 - o->p};
     missrate_test(x, n, 1, o->p, &out->test);
     /* 1 − p carries p's rounding; a share of exactly 1 − p is allowed. */
