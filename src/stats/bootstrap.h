@@ -12,8 +12,8 @@
 
 enum { BOOTSTRAP_LEAST_DRAWS = 5000 };
 
-/* The statistic of the items index[0 … m), of which some may occur several times and others not at all. It must not depend
- * on their order. m is n, or n − 1 for the jackknife. NAN: it has no value for these. */
+/* The statistic of the items index[0 … m), of which some may occur several times and others not at all. It must not
+ * depend on their order. m is n, or n − 1 for the jackknife. NAN: it has no value for these. */
 typedef double bootstrap_statistic(const size_t *index, size_t m, void *context);
 
 struct bootstrap {
@@ -25,10 +25,10 @@ struct bootstrap {
     size_t draws;        /* B */
 };
 
-/* B = draws, raised to 5,000 where it is less. Bounds are draws by rank, outward: of the (B + 1)·α₁ rounded down, of the
- * (B + 1)·α₂ rounded up. A draw that is NAN counts as beyond either bound. No bounds when n < 2, when the estimate is
- * NAN, when all draws are equal, or all on one side of the estimate; none on a side whose rank lies beyond the draws, as
- * it must with few items. The same seed gives the same draws. Calls f B + n + 1 times. */
+/* B = draws, raised to 5,000 where it is less. Bounds are draws by rank, outward: of the (B + 1)·α₁ rounded down, of
+ * the (B + 1)·α₂ rounded up. A draw that is NAN counts as beyond either bound. No bounds when n < 2, when the
+ * estimate is NAN, when all draws are equal, or all on one side of the estimate; none on a side whose rank lies
+ * beyond the draws, as it must with few items. The same seed gives the same draws. Calls f B + n + 1 times. */
 void bootstrap_bca(size_t n, bootstrap_statistic *f, void *context, size_t draws, double level,
                    uint64_t seed, struct bootstrap *out);
 

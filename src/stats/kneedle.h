@@ -1,9 +1,10 @@
 #ifndef LOADLINE_STATS_KNEEDLE_H
 #define LOADLINE_STATS_KNEEDLE_H
 
-/* Where a curve bends most: Kneedle (Satopää, Albrecht, Irwin & Raghavan, Finding a "Kneedle" in a Haystack, 2011), offline.
- * Both axes are brought to 0 … 1; a local maximum of the distance from the diagonal is a knee when the distance falls by
- * more than sensitivity/(n − 1) after it, before it rises again. Smoothing, where it is needed, is the caller's. */
+/* Where a curve bends most: Kneedle (Satopää, Albrecht, Irwin & Raghavan, Finding a "Kneedle" in a Haystack, 2011),
+ * offline. Both axes are brought to 0 … 1; a local maximum of the distance from the diagonal is a knee when the
+ * distance falls by more than sensitivity/(n − 1) after it, before it rises again. Smoothing, where it is needed, is
+ * the caller's. */
 
 #include <stdbool.h>
 #include <stddef.h>
