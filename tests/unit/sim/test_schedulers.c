@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "sim/engine.h"
+#include "stats/queueing.h"
 
 /* Every scheduler, with what each can be set to. */
 static const char *const engines[] = {
@@ -474,15 +475,6 @@ static double mean_latency(double a, double t0, double rate, uint64_t seed)
     return sum / (double)n;
 }
 
-/* Inoue, Queueing analysis of GPU-based inference servers with dynamic batching, 2020. */
-static double inoue_bound(double a, double t0, double rate)
-{
-    double u = rate * a;
-    double phi0 = (a + t0) / (2 * (1 - u)) * (1 + 2 * rate * t0 + (1 - rate * t0) / (1 + u));
-    double phi1 = 1.5 * t0 / (1 - u) + a / 2 * (u + 2) / (1 - u * u);
-    return phi0 < phi1 ? phi0 : phi1;
-}
-
 static void dynamic_batching_stays_under_inoues_bound_and_reaches_it_where_it_is_tight(void **state)
 {
     (void)state;
@@ -494,7 +486,7 @@ static void dynamic_batching_stays_under_inoues_bound_and_reaches_it_where_it_is
     const double a = 0.02, t0 = 0.2;
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
         double rate = rows[k].load / a;
-        double bound = inoue_bound(a, t0, rate), mean = 0;
+        double bound = queueing_batching_latency_bound(rate, a, t0), mean = 0;
         for (uint64_t seed = 1; seed <= SEEDS; seed++)
             mean += mean_latency(a, t0, rate, seed) / SEEDS;
         if (mean > bound * 1.003) /* the mean's own error */
