@@ -16,6 +16,14 @@ void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double r
         .tty = term_of(stderr).tty, .quiet = quiet, .duration_ns = duration_ns, .rate = rate};
 }
 
+void progress_begin(struct progress *p, int64_t duration_ns, double rate)
+{
+    char label[sizeof p->label];
+    memcpy(label, p->label, sizeof label);
+    progress_init(p, p->quiet, duration_ns, rate);
+    memcpy(p->label, label, sizeof label);
+}
+
 /* Time left, by the clock where the end is a time, by the pace so far where it is a count; < 0
  * unknown. */
 static double seconds_left(const struct progress *p, const struct drive_progress *now)
@@ -84,10 +92,11 @@ static void line(const struct progress *p, const struct drive_progress *now, enu
     if (now->dropped > 0)
         snprintf(lost + strlen(lost), sizeof lost - strlen(lost), "  %llu dropped",
                  (unsigned long long)now->dropped);
-    snprintf(out, room, "%s %s  %llu/%llu%s%s  %llu %s  TTFT %s%s%s", STAGES[now->stage], elapsed,
-             (unsigned long long)now->ended, (unsigned long long)now->offered, wordy ? " done" : "",
-             lost, (unsigned long long)(now->in_flight + now->queued), wordy ? "in flight" : "open",
-             ttft, rate, left);
+    snprintf(out, room, "%s%s %s  %llu/%llu%s%s  %llu %s  TTFT %s%s%s", p->label,
+             STAGES[now->stage], elapsed, (unsigned long long)now->ended,
+             (unsigned long long)now->offered, wordy ? " done" : "", lost,
+             (unsigned long long)(now->in_flight + now->queued), wordy ? "in flight" : "open", ttft,
+             rate, left);
 }
 
 static void terminal_line(const struct progress *p, const struct drive_progress *now)

@@ -14,8 +14,11 @@ struct progress {
     double rate;             /* requests per s asked; 0 unknown */
     int64_t last_line_ns;    /* of a plain line */
     enum drive_stage stage;
+    char label[48];          /* in front of the line: which of several loads this is; "" none */
 };
 
+/* For another load: the label stays. */
+void progress_begin(struct progress *p, int64_t duration_ns, double rate);
 void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double rate);
 void progress_show(struct progress *p, const struct drive_progress *now);
 void progress_count(struct progress *p, const char *what, uint64_t done, uint64_t total);

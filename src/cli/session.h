@@ -58,6 +58,11 @@ struct session_point { /* one load point */
 int session_load(struct session *s, const struct session_point *p, struct run_record *run,
                  struct err *e);
 
+/* Several loads at rates, one straight after the other: points differ in their rate, duration and ordinal. Fills
+ * rows[0..n). */
+int session_climb(struct session *s, const struct session_point *points, size_t n,
+                  struct run_record *rows, struct err *e);
+
 /* Every run of a series has prompts of its own: the seed of run `ordinal`, from 1, follows from the first. */
 uint64_t session_seed(const struct session *s, int64_t ordinal);
 

@@ -185,30 +185,95 @@ static int load_virtual(struct session *s, const struct session_point *p, struct
     return record_writer_finish(s->writer, run, e);
 }
 
-int session_load(struct session *s, const struct session_point *p, struct run_record *run,
-                 struct err *e)
+/* What all loads begin with: prompts of their seed, and what machine this is. */
+static int prepare(struct session *s, uint64_t seed, struct err *e)
 {
     struct buf host = {0};
-    int rc = use_seed(s, p->seed, e);
+    int rc = use_seed(s, seed, e);
     if (rc < 0)
         return rc;
     host_describe(&host);
     snprintf(s->host_json, sizeof s->host_json, "%s", buf_cstr(&host));
     buf_release(&host);
-    *run = describe(s, p);
-    rc = record_writer_begin(s->writer, run, e);
-    if (rc < 0)
-        return rc;
+    return OK;
+}
+
+/* The rows of the load are in the file. `run` gets what is known at its end. */
+static int load(struct session *s, const struct session_point *p, struct run_record *run,
+                struct err *e)
+{
     s->runs++;
     for (size_t i = 0; i < s->notes.n; i++)
         record_writer_finding(s->writer,
                               &(struct finding_record){"server", "note", s->notes.items[i]});
-    progress_init(&s->progress, s->options->quiet, p->load.duration_ns,
-                  p->load.mode == LOAD_OPEN ? p->load.arrivals.rate : 0);
-    rc = s->twin ? load_virtual(s, p, run, e) : load_live(s, p, run, e);
+    progress_begin(&s->progress, p->load.duration_ns,
+                   p->load.mode == LOAD_OPEN ? p->load.arrivals.rate : 0);
+    int rc = s->twin ? load_virtual(s, p, run, e) : load_live(s, p, run, e);
     s->started_mono_ns = run->started_mono_ns;
     if (rc == OK && run->interrupted)
         return err_set(e, ERR_INTERRUPTED, "interrupted");
+    return rc;
+}
+
+int session_load(struct session *s, const struct session_point *p, struct run_record *run,
+                 struct err *e)
+{
+    int rc = prepare(s, p->seed, e);
+    if (rc < 0)
+        return rc;
+    *run = describe(s, p);
+    rc = record_writer_begin(s->writer, run, e);
+    return rc < 0 ? rc : load(s, p, run, e);
+}
+
+/* What is known of a step at the end of the whole climb. Its processor time is not: the steps share
+ * it. */
+static void finish_step(struct run_record *row, const struct run_record *whole, int64_t from_ns)
+{
+    row->finished = true;
+    row->started_real_ns = whole->started_real_ns + from_ns;
+    row->interrupted = whole->interrupted;
+    row->offered_end_ns = row->duration_ns;
+    row->drained_ns = whole->drained_ns > from_ns ? whole->drained_ns - from_ns : 0;
+    row->steal_fraction = whole->steal_fraction;
+    row->body_underruns = whole->body_underruns;
+    row->clock_steps = whole->clock_steps;
+    row->peak_in_flight = whole->peak_in_flight;
+}
+
+int session_climb(struct session *s, const struct session_point *points, size_t n,
+                  struct run_record *rows, struct err *e)
+{
+    int64_t from_ns[ARRIVALS_MAX_STEPS];
+    struct session_point whole = points[0];
+    if (n > ARRIVALS_MAX_STEPS || n > RECORD_MAX_STEPS)
+        BUG("a climb of more steps than arrivals have");
+    whole.load.duration_ns = 0;
+    whole.load.arrivals.ramp = RAMP_STEPS;
+    whole.load.arrivals.step_count = n;
+    int rc = prepare(s, points[0].seed, e);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < n; i++) {
+        from_ns[i] = whole.load.duration_ns;
+        whole.load.duration_ns += points[i].load.duration_ns;
+        whole.load.arrivals.steps[i] =
+            (struct arrivals_step){points[i].load.arrivals.rate, whole.load.duration_ns};
+        rows[i] = describe(s, &points[i]);
+        if (rows[i].request_rate > whole.load.arrivals.rate)
+            whole.load.arrivals.rate = rows[i].request_rate; /* for the window of bodies */
+    }
+    rc = record_writer_begin_steps(s->writer, rows, from_ns, n, e);
+    if (rc < 0)
+        return rc;
+    struct run_record end = rows[0];
+    struct err ignored;
+    rc = load(s, &whole, &end, e);
+    for (size_t i = 0; i < n; i++) {
+        finish_step(&rows[i], &end, from_ns[i]);
+        int finished = record_writer_finish(s->writer, &rows[i], rc == OK ? e : &ignored);
+        rc = rc == OK ? finished : rc;
+    }
     return rc;
 }
 
