@@ -12,6 +12,9 @@
 #include "drive/host.h"
 #include "drive/recount.h"
 
+/* What a load in virtual time may leave to be written before it waits. */
+enum { UNWRITTEN_MAX_BYTES = 64 << 20 };
+
 /* --- while it runs --- */
 
 /* What the user wants by now: one Ctrl-C stops offering, a second cuts off. */
@@ -40,25 +43,35 @@ static enum drive_command on_tick(void *context, const struct drive_progress *p)
     return command;
 }
 
-static bool on_virtual_tick(void *context, const struct twin_progress *p)
+static enum twin_command on_virtual_tick(void *context, const struct twin_progress *p)
 {
+    static const enum twin_command COMMANDS[] = {
+        [DRIVE_GO_ON] = TWIN_GO_ON, [DRIVE_STOP] = TWIN_STOP, [DRIVE_ABORT] = TWIN_ABORT};
     struct drive_progress shown = {
         .stage = p->phase == PHASE_WARMUP ? DRIVE_WARMUP : DRIVE_MEASURE,
         .elapsed_ns = p->elapsed_ns,
+        .total = p->total,
         .offered = p->offered,
         .ended = p->ended,
-        .ok = p->ended,
+        .failed = p->failed,
+        .dropped = p->dropped,
         .in_flight = p->in_flight,
         .queued = p->queued,
         .tokens_per_s = p->elapsed_ns > 0 ? (double)p->tokens * 1e9 / (double)p->elapsed_ns : 0,
     };
-    return on_tick(context, &shown) != DRIVE_GO_ON;
+    return COMMANDS[on_tick(context, &shown)];
 }
 
+/* Virtual time may run ahead of the disk, but not without end. */
 static void on_virtual_record(void *context, const struct request_record *r)
 {
     struct session *s = context;
     record_writer_put(s->writer, r);
+    s->unwritten_bytes += sizeof *r + r->gaps.n;
+    if (s->unwritten_bytes < UNWRITTEN_MAX_BYTES)
+        return;
+    s->unwritten_bytes = 0;
+    record_writer_catch_up(s->writer);
 }
 
 /* --- the row of the run --- */
@@ -180,18 +193,27 @@ static int load_virtual(struct session *s, const struct session_point *p, struct
                              .from_idle = p->from_idle};
     struct twin_observer observer = {on_virtual_record, on_virtual_tick, s};
     load.load.arrivals.seed = p->seed;
-    twin_run(s->twin, &load, &observer, run);
+    bool hopeful = twin_run(s->twin, &load, &observer, run);
     progress_clear(&s->progress);
+    if (!hopeful)
+        record_writer_finding(
+            s->writer,
+            &(struct finding_record){"hopeless", "invalid",
+                                     "nothing succeeded any more; the run was stopped early"});
     return record_writer_finish(s->writer, run, e);
 }
 
-int session_load(struct session *s, const struct session_point *p, struct run_record *run,
+int session_load(struct session *s, const struct session_point *given, struct run_record *run,
                  struct err *e)
 {
     struct buf host = {0};
+    struct session_point point = *given;
+    const struct session_point *p = &point;
     int rc = use_seed(s, p->seed, e);
     if (rc < 0)
         return rc;
+    if (point.load.arrivals.at_ns) /* the workload they belonged to may have gone */
+        point.load.arrivals.at_ns = s->plan.load.arrivals.at_ns;
     host_describe(&host);
     snprintf(s->host_json, sizeof s->host_json, "%s", buf_cstr(&host));
     buf_release(&host);
