@@ -197,7 +197,7 @@ uint64_t bench_peak(const struct bench *b)
 static void check_gaps(const struct request_record *r)
 {
     struct slice in = r->gaps;
-    struct gap g;
+    struct gap g = {0};
     int64_t sum_ns = 0, tokens = 0;
     uint32_t events = 0;
     while (in.n > 0) {
