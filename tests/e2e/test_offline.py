@@ -265,6 +265,7 @@ def test_secrets_are_not_kept(loadline):
 def test_help_lists_the_options_that_are_taken(loadline):
     assert "--request-rate" in loadline("sim", "--offline", "--help").out
     assert "--listen" in loadline("sim", "--help").out
+    assert "virtual time" in loadline("help", "targets").out
 
 
 # --- interrupted -------------------------------------------------------------------------------------------------
