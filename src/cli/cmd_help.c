@@ -15,7 +15,10 @@ static const struct {
                 "  sim:MODEL@GPU[xN]    the embedded engine, started for the run and stopped\n"
                 "                       after it; xN: on N GPUs\n"
                 "For example sim:llama-3.1-8b@h100, sim:llama-3.1-70b@h100x4, or with settings\n"
-                "'sim:llama-3.1-8b@h100?max_num_seqs=64&precision=fp8'.\n"},
+                "'sim:llama-3.1-8b@h100?max_num_seqs=64&precision=fp8'.\n"
+                "With --offline a sim: target is loaded in virtual time: no server, no client, no\n"
+                "network, an hour in seconds, and the run file holds the engine's own times.\n"
+                "`loadline sim --offline MODEL@GPU ...` is the same.\n"},
     {"load", "How load is offered\n"
              "  --request-rate R                      open loop: requests come when they\n"
              "                                        come, whether the server keeps up or\n"

@@ -13,8 +13,7 @@ const struct command COMMANDS[] = {
      "  loadline run http://localhost:8000 --request-rate 4 \\\n"
      "      --slo 'p99 ttft < 500ms and p99 tpot < 50ms' --json result.json\n"},
     {"sim", "[MODEL@GPU[xN][?KEY=VALUE&...]]",
-     "the embedded engine as an OpenAI-compatible server, or in virtual time", cmd_sim,
-     &SIM_OPTIONS,
+     "the embedded engine, as a server (OpenAI's API) or in virtual time", cmd_sim, &SIM_OPTIONS,
      "  loadline sim llama-3.1-8b@h100 --listen 127.0.0.1:8000\n"
      "  curl -s http://127.0.0.1:8000/v1/models\n"
      "  loadline sim --offline llama-3.1-8b@h100 --request-rate 8 --duration 1h\n"},

@@ -71,6 +71,9 @@ void options_forget_secrets(const struct option_set *set, void *from);
 
 void options_help(const struct option_set *set, FILE *out);
 
+/* Whether an argument, "--name" or "--name=value", is an option of the set. */
+bool options_know(const struct option_set *set, const char *argument);
+
 /* The command line as it may be stored and shown: quoted for a shell, secret values replaced by ***. The caller
  * frees it. Call it before options_parse blanks them. */
 char *options_command_line(const struct option_set *set, int argc, char **argv);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "record/virtual.h"
 #include "workload/profile.h"
 
 #define AT(field) offsetof(struct run_options, field)
@@ -370,6 +371,22 @@ static int plan_workload(const struct run_options *o, struct run_plan *p, struct
 
 /* --- what is sent and shown --- */
 
+/* In virtual time nothing is sent. What concerns the connection alone does not matter there; what
+ * would change the answers or is to be kept of them is not there to be had. */
+static int check_offline(const struct run_options *o, struct err *e)
+{
+    const char *option = o->extra_body    ? "--extra-body"
+                         : o->no_stream   ? "--no-stream"
+                         : o->save_output ? "--save-output"
+                                          : NULL;
+    if (!o->offline || !option)
+        return OK;
+    return err_set(e, ERR_USAGE,
+                   "%s needs a server: with --offline there are no bodies and no texts, only when "
+                   "each token leaves the engine",
+                   option);
+}
+
 static int plan_api(const struct run_options *o, struct run_plan *p, struct err *e)
 {
     p->protocol = protocol_find(o->backend ? o->backend : "openai");
@@ -393,6 +410,9 @@ static int plan_api(const struct run_options *o, struct run_plan *p, struct err 
     }
     if (o->api_key && strpbrk(o->api_key, "\r\n"))
         return err_set(e, ERR_USAGE, "--api-key must be one line");
+    int rc = check_offline(o, e);
+    if (rc < 0)
+        return rc;
     if (!o->extra_body)
         return OK;
     return api_check_extra_body(o->extra_body, &p->api.overridden, e);
@@ -486,6 +506,11 @@ static int plan_context(const struct run_options *o, struct run_plan *p, struct 
                            "--context wants KEY=VALUE, for example gpu=H100, not "
                            "\"%s\"",
                            item);
+        }
+        if (strncmp(item, VIRTUAL_KEY "=", sizeof VIRTUAL_KEY) == 0) {
+            buf_release(&json);
+            return err_set(e, ERR_USAGE,
+                           "--context " VIRTUAL_KEY " is for loadline to say; choose another key");
         }
         if (is_context_before(o, i, (size_t)(equals - item) + 1)) {
             buf_release(&json);

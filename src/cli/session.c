@@ -17,7 +17,9 @@
 #include "cli/simspec.h"
 #include "cli/session_open.h"
 #include "cli/term.h"
+#include "record/virtual.h"
 #include "report/tool.h"
+#include "sim/text.h"
 
 /* A question before the run waits so long at the most, however patient the run itself is. */
 #define PROBE_TIMEOUT_NS (120 * NS_PER_S)
@@ -140,13 +142,25 @@ static int ask_server(struct session *s, struct err *e)
 
 /* --- the workload --- */
 
+/* As the embedded engine's /tokenize does, which the probe asks for completions. */
+static int count_here(void *context, struct slice text, int64_t *tokens, struct err *e)
+{
+    (void)context;
+    (void)e;
+    *tokens = text_count(text);
+    return OK;
+}
+
 int session_new_workload(struct session *s, uint64_t seed, struct workload **out, struct err *e)
 {
     struct token_counter counter = {probe_count_tokens, &s->counter};
     struct workload_spec spec = s->plan.workload;
+    bool here = s->options->offline && !s->plan.protocol->chat;
     spec.seed = seed;
     s->counter = (struct probe_counter){&s->ask, s->probed.model, s->probed.tokenize_path};
-    int rc = workload_open(&spec, s->probed.tokenize_path ? &counter : NULL, out, e);
+    if (here)
+        counter = (struct token_counter){count_here, NULL};
+    int rc = workload_open(&spec, here || s->probed.tokenize_path ? &counter : NULL, out, e);
     if (rc == OK)
         workload_set_tokenization(*out, &s->probed.tokenization);
     return rc;
@@ -191,7 +205,7 @@ static void note_engine(struct session *s)
     run_plan_add_context(&s->plan, "gpu", c->gpu->name);
     run_plan_add_context(&s->plan, "gpus", gpus);
     run_plan_add_context(&s->plan, "precision", spec_precision_name(c->precision));
-    run_plan_add_context(&s->plan, "simulated", s->options->offline ? "in virtual time" : "yes");
+    run_plan_add_context(&s->plan, VIRTUAL_KEY, s->options->offline ? VIRTUAL_VALUE : "yes");
 }
 
 static int read_spec(struct session *s, const char *target, struct err *e)
@@ -249,8 +263,12 @@ static int open_live(struct session *s, const char *target, struct err *e)
 /* The engine itself, in virtual time. */
 static int open_virtual(struct session *s, const char *target, struct err *e)
 {
+    const char *model = s->spec.config.model->name, *wanted = s->options->model;
+    if (wanted && strcmp(wanted, model) != 0)
+        return err_set(e, ERR_USAGE, "--model %s: the engine of %s serves %s", wanted, target,
+                       model);
     s->target = (struct target){.text = target, .sim = true};
-    snprintf(s->probed.model, sizeof s->probed.model, "%s", s->spec.config.model->name);
+    snprintf(s->probed.model, sizeof s->probed.model, "%s", model);
     snprintf(s->probed.engine_version, sizeof s->probed.engine_version, "loadline-sim %s",
              tool_version());
     run_plan_note_api(&s->plan);
@@ -261,8 +279,12 @@ static int open_virtual(struct session *s, const char *target, struct err *e)
         rc = create_run_file(s, e);
     if (rc < 0)
         return rc;
-    s->twin = twin_new(&(struct twin_setup){
-        .engine = &s->spec.config, .seed = s->plan.seed, .timeout_ns = s->options->timeout_ns});
+    s->twin = twin_new(&(struct twin_setup){.engine = &s->spec.config,
+                                            .seed = s->plan.seed,
+                                            .timeout_ns = s->options->timeout_ns,
+                                            .chat = s->plan.protocol->chat,
+                                            .exact_output = s->plan.api.exact_output,
+                                            .sampled = s->plan.api.temperature > 0});
     s->probed.tokenization = twin_tokenization(s->twin);
     workload_set_tokenization(s->workload, &s->probed.tokenization);
     return OK;

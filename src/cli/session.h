@@ -31,6 +31,7 @@ struct session {
     struct record_writer *writer;
     char run_file[512];
     bool created;                   /* the run file is ours to remove if nothing came of it */
+    size_t unwritten_bytes;         /* of records in virtual time, since the disk was waited for */
     int64_t runs;                   /* rows begun */
     int64_t started_mono_ns;        /* of the last run */
     struct progress progress;

@@ -12,6 +12,9 @@
 #include "drive/host.h"
 #include "drive/recount.h"
 
+/* What a load in virtual time may leave to be written before it waits. */
+enum { UNWRITTEN_MAX_BYTES = 64 << 20 };
+
 /* --- while it runs --- */
 
 /* What the user wants by now: one Ctrl-C stops offering, a second cuts off. */
@@ -40,25 +43,35 @@ static enum drive_command on_tick(void *context, const struct drive_progress *p)
     return command;
 }
 
-static bool on_virtual_tick(void *context, const struct twin_progress *p)
+static enum twin_command on_virtual_tick(void *context, const struct twin_progress *p)
 {
+    static const enum twin_command COMMANDS[] = {
+        [DRIVE_GO_ON] = TWIN_GO_ON, [DRIVE_STOP] = TWIN_STOP, [DRIVE_ABORT] = TWIN_ABORT};
     struct drive_progress shown = {
         .stage = p->phase == PHASE_WARMUP ? DRIVE_WARMUP : DRIVE_MEASURE,
         .elapsed_ns = p->elapsed_ns,
+        .total = p->total,
         .offered = p->offered,
         .ended = p->ended,
-        .ok = p->ended,
+        .failed = p->failed,
+        .dropped = p->dropped,
         .in_flight = p->in_flight,
         .queued = p->queued,
         .tokens_per_s = p->elapsed_ns > 0 ? (double)p->tokens * 1e9 / (double)p->elapsed_ns : 0,
     };
-    return on_tick(context, &shown) != DRIVE_GO_ON;
+    return COMMANDS[on_tick(context, &shown)];
 }
 
+/* Virtual time may run ahead of the disk, but not without end. */
 static void on_virtual_record(void *context, const struct request_record *r)
 {
     struct session *s = context;
     record_writer_put(s->writer, r);
+    s->unwritten_bytes += sizeof *r + r->gaps.n;
+    if (s->unwritten_bytes < UNWRITTEN_MAX_BYTES)
+        return;
+    s->unwritten_bytes = 0;
+    record_writer_catch_up(s->writer);
 }
 
 /* --- the row of the run --- */
@@ -154,16 +167,25 @@ static int use_seed(struct session *s, uint64_t seed, struct err *e)
     return s->plan.load.arrivals.at_ns ? session_take_arrivals(s, e) : OK;
 }
 
+/* The load with arrivals of its seed; where they are a file's, of the workload there is now. */
+static struct load_spec spec_of(const struct session *s, const struct session_point *p)
+{
+    struct load_spec spec = p->load;
+    spec.arrivals.seed = p->seed;
+    if (spec.arrivals.at_ns)
+        spec.arrivals.at_ns = s->plan.load.arrivals.at_ns;
+    return spec;
+}
+
 static int load_live(struct session *s, const struct session_point *p, struct run_record *run,
                      struct err *e)
 {
-    struct drive_load load = {.load = p->load,
+    struct drive_load load = {.load = spec_of(s, p),
                               .workload = s->workload,
                               .seed = p->seed,
                               .warmup_requests = p->warmup_requests,
                               .from_idle = p->from_idle};
     struct drive_observer observer = {on_tick, s, s->signal_fd};
-    load.load.arrivals.seed = p->seed;
     int rc = drive_run(s->drive, &load, s->writer, &observer, run, e);
     progress_clear(&s->progress);
     if (rc == OK && !run->interrupted && session_counts_afterwards(s))
@@ -174,14 +196,18 @@ static int load_live(struct session *s, const struct session_point *p, struct ru
 static int load_virtual(struct session *s, const struct session_point *p, struct run_record *run,
                         struct err *e)
 {
-    struct twin_load load = {.load = p->load,
+    struct twin_load load = {.load = spec_of(s, p),
                              .workload = s->workload,
                              .warmup_requests = p->warmup_requests,
                              .from_idle = p->from_idle};
     struct twin_observer observer = {on_virtual_record, on_virtual_tick, s};
-    load.load.arrivals.seed = p->seed;
-    twin_run(s->twin, &load, &observer, run);
+    bool hopeful = twin_run(s->twin, &load, &observer, run);
     progress_clear(&s->progress);
+    if (!hopeful)
+        record_writer_finding(
+            s->writer,
+            &(struct finding_record){"hopeless", "invalid",
+                                     "nothing succeeded any more; the run was stopped early"});
     return record_writer_finish(s->writer, run, e);
 }
 

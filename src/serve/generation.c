@@ -12,8 +12,6 @@
 #include "sim/text.h"
 
 enum {
-    /* vLLM and OpenAI: the length of a completion whose body names none. */
-    COMPLETION_DEFAULT_TOKENS = 16,
     /* Bytes a reader of a stream may leave unread, besides what the kernel holds for it. */
     MAX_BACKLOG_BYTES = 1 << 20,
     ID_BYTES = 40,
@@ -60,17 +58,6 @@ static struct reply_usage usage_of(const struct generation *g)
 }
 
 /* ---- beginning ---- */
-
-/* The longest output the body allows; 0 when there is no room for it. */
-static int64_t output_limit(const struct server *s, const struct ask *a, bool chat)
-{
-    int64_t room = s->config->max_model_len - a->prompt_tokens;
-    if (room < 1)
-        return 0;
-    if (a->max_tokens > 0)
-        return a->max_tokens <= room ? a->max_tokens : 0;
-    return chat || room < COMPLETION_DEFAULT_TOKENS ? room : COMPLETION_DEFAULT_TOKENS;
-}
 
 static int refuse_length(const struct server *s, const struct ask *a, bool chat,
                          struct ask_fault *fault)
@@ -140,7 +127,7 @@ static void enter(struct generation *g, struct ask *a)
 int generation_begin(struct client *c, struct ask *a, bool chat, struct ask_fault *fault)
 {
     struct server *s = c->server;
-    int64_t limit = output_limit(s, a, chat);
+    int64_t limit = spec_output_limit(s->config, a->prompt_tokens, a->max_tokens, chat);
     if (limit < 1)
         return refuse_length(s, a, chat, fault);
     struct generation *g = MEM_NEW(struct generation);
