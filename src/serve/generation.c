@@ -383,6 +383,6 @@ void generation_abort(struct generation *g)
         buf_puts(&out, "0\r\n\r\n");
     }
     if (client_send(c, out.p + begin, out.n - begin, MAX_BACKLOG_BYTES))
-        client_close(c);
+        client_end(c);
     buf_release(&out);
 }

@@ -207,7 +207,7 @@ static void close_server(struct server *s)
         struct client *c = s->clients;
         if (c->generation)
             generation_abort(c->generation);
-        client_close(c);
+        client_end(c);
     }
     client_sweep(s);
     pace_release(s);
