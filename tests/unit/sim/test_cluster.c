@@ -90,6 +90,19 @@ static void requests_go_to_who_has_fewest_or_in_turn(void **state)
     }
 }
 
+static void each_replica_has_noise_of_its_own(void **state)
+{
+    (void)state;
+    struct sim_config config = config_of("?replicas=2&router=round-robin&noise=0.2");
+    struct cluster *c = cluster_new(&config, 1);
+    struct item a = {.output = 5}, b = {.output = 5};
+    ask(c, &a, 10);
+    ask(c, &b, 10);
+    run(c, 0);
+    assert_true(a.first_ns != b.first_ns);
+    cluster_free(c);
+}
+
 static void replicas_share_the_load(void **state)
 {
     (void)state;
@@ -271,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_go_to_who_has_fewest_or_in_turn),
+        cmocka_unit_test(each_replica_has_noise_of_its_own),
         cmocka_unit_test(replicas_share_the_load),
         cmocka_unit_test(the_cache_of_a_prompt_travels_between_its_first_and_second_token),
         cmocka_unit_test(a_link_carries_one_prompt_after_the_other),
