@@ -274,6 +274,34 @@ static void errors_have_a_body_as_openai_writes_them(void **state)
     ANSWERED("/health", "x", 405, "\"code\":405");
 }
 
+static void a_server_that_still_starts_says_503_until_it_is_ready(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"prompt\":\"a\",\"max_tokens\":1}";
+    struct harness starting;
+    struct response r;
+    harness_start(&starting, NULL, ENGINE "&start_s=3600");
+    static const char *const waiting[][2] = {
+        {"/health", NULL}, {"/v1/models", NULL}, {"/v1/completions", body}, {"/tokenize", body}};
+    for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++) {
+        harness_ask(&starting, waiting[i][0], waiting[i][1], &r);
+        assert_int_equal(r.status, 503);
+        assert_true(has(&r.body, "\"type\":\"ServiceUnavailableError\""));
+        response_release(&r);
+    }
+    assert_true(harness_metric(&starting, "vllm:num_requests_running{") == 0);
+    harness_stop(&starting);
+    harness_start(&starting, NULL, ENGINE "&start_s=0.05");
+    for (int status = 0; status != 200; response_release(&r)) {
+        harness_ask(&starting, "/health", NULL, &r);
+        status = r.status;
+    }
+    harness_ask(&starting, "/v1/completions", body, &r);
+    assert_int_equal(r.status, 200);
+    response_release(&r);
+    harness_stop(&starting);
+}
+
 static void a_prompt_beyond_the_context_is_refused(void **state)
 {
     (void)state;
@@ -413,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_natural_end_is_told_as_stop_and_counts_as_a_token),
         cmocka_unit_test(tokenize_and_usage_agree),
         cmocka_unit_test(errors_have_a_body_as_openai_writes_them),
+        cmocka_unit_test(a_server_that_still_starts_says_503_until_it_is_ready),
         cmocka_unit_test(a_prompt_beyond_the_context_is_refused),
         cmocka_unit_test(metrics_count_what_happened),
         cmocka_unit_test(metrics_have_vllms_names),

@@ -160,6 +160,22 @@ static void only_what_has_been_computed_is_found(void **state)
     }
 }
 
+static void of_a_prompt_half_computed_its_full_blocks_are_found(void **state)
+{
+    (void)state;
+    uint32_t ids[160] = {7};
+    struct engine_ask same = {
+        .prompt_tokens = 160, .output_tokens = 9, .ids = ids, .id_count = 160};
+    struct world w = begin("?max_num_batched_tokens=100&max_num_seqs=8");
+    ask_for(&w, 'a', same);
+    assert_string_equal(step(&w), "");
+    ask_for(&w, 'b', same);
+    while (!strchr(step(&w), 'b'))
+        ;
+    assert_int_equal(w.cached[1], 96);
+    engine_free(w.e);
+}
+
 /* ---- vllm ---- */
 
 static void vllm_deals_the_budget_to_the_batch_first(void **state)
@@ -420,6 +436,7 @@ int main(void)
         cmocka_unit_test(the_cache_in_use_is_what_the_sequences_take),
         cmocka_unit_test(a_prefix_is_held_once_by_all_that_share_it),
         cmocka_unit_test(only_what_has_been_computed_is_found),
+        cmocka_unit_test(of_a_prompt_half_computed_its_full_blocks_are_found),
         cmocka_unit_test(vllm_deals_the_budget_to_the_batch_first),
         cmocka_unit_test(vllm_cuts_long_prompts_at_the_threshold_and_lets_others_beside_them),
         cmocka_unit_test(
