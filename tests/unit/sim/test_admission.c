@@ -45,10 +45,12 @@ static struct world begin_small(const char *text, int64_t blocks)
     return w;
 }
 
-static void ask_for(struct world *w, char name, struct engine_ask a)
+static struct engine_request *ask_for(struct world *w, char name, struct engine_ask a)
 {
     a.owner = &letters[name - 'a'];
-    assert_non_null(engine_ask(w->e, &a));
+    struct engine_request *r = engine_ask(w->e, &a);
+    assert_non_null(r);
+    return r;
 }
 
 static void ask(struct world *w, char name, int64_t prompt, int64_t output)
@@ -263,12 +265,13 @@ static void vllm_preempts_the_worst_priority_and_of_these_the_latest(void **stat
 static void vllm_takes_back_what_a_preempted_request_had_of_the_same_step(void **state)
 {
     (void)state;
-    struct world w = begin_small("?policy=priority", 4);
+    struct world w = begin_small("?policy=priority", 6);
     ask_for(&w, 'a', (struct engine_ask){.prompt_tokens = 20, .output_tokens = 9, .priority = 1});
     assert_string_equal(step(&w), "a");
     ask_for(&w, 'b', (struct engine_ask){.prompt_tokens = 32, .output_tokens = 9});
-    assert_string_equal(step(&w), "ab");
-    assert_string_equal(step(&w), "b");
+    ask_for(&w, 'c', (struct engine_ask){.prompt_tokens = 20, .output_tokens = 9});
+    assert_string_equal(step(&w), "abc");
+    assert_string_equal(step(&w), "bc"); /* nobody's turn is passed over */
     engine_free(w.e);
 }
 
@@ -315,29 +318,32 @@ static void sglang_keeps_back_a_decaying_share_of_what_may_yet_be_generated(void
     }
 }
 
-/* The share has decayed when b and c come, so that the cache runs out. c, with the longer prompt,
- * is retracted: behind d, which waits. When b ends there would be room for c, were the share not
- * set back. */
+/* The share has decayed when b and c come, so that the cache runs out, and c, with the longer
+ * prompt, is retracted. When b ends there would be room for c, were the share not set back. With a
+ * d that waits, too long for what is free until a ends, c stands behind it. */
 static void sglang_sets_the_share_back_and_sends_who_is_retracted_to_the_end(void **state)
 {
     (void)state;
-    struct world w = begin_small("?engine=sglang", 64);
-    ask(&w, 'a', 10, 900);
-    for (int i = 0; i <= 600; i++)
-        assert_string_equal(step(&w), "a");
-    ask(&w, 'b', 10, 120);
-    ask(&w, 'c', 134, 100);
-    assert_string_equal(step(&w), "bc");
-    ask(&w, 'd', 200, 200);
-    for (int i = 0; i < 90; i++)
-        assert_string_equal(step(&w), "abc");
-    for (int i = 0; i < 29; i++)
-        assert_string_equal(step(&w), "ab");
-    assert_int_equal(engine_counts(w.e).preemptions, 1);
-    for (int i = 720; i < 900; i++)
-        assert_string_equal(step(&w), "a");
-    assert_string_equal(step(&w), "dc");
-    engine_free(w.e);
+    for (int waits = 0; waits < 2; waits++) {
+        struct world w = begin_small("?engine=sglang", 64);
+        ask(&w, 'a', 10, 900);
+        for (int i = 0; i <= 600; i++)
+            assert_string_equal(step(&w), "a");
+        ask(&w, 'b', 10, 120);
+        ask(&w, 'c', 134, 100);
+        assert_string_equal(step(&w), "bc");
+        if (waits)
+            ask(&w, 'd', 200, 200);
+        for (int i = 0; i < 90; i++)
+            assert_string_equal(step(&w), "abc");
+        for (int i = 0; i < 29; i++)
+            assert_string_equal(step(&w), "ab");
+        assert_int_equal(engine_counts(w.e).preemptions, 1);
+        for (int i = 720; i < 900; i++)
+            assert_string_equal(step(&w), "a");
+        assert_string_equal(step(&w), waits ? "dc" : "c");
+        engine_free(w.e);
+    }
 }
 
 static void sglang_cuts_long_prompts_and_goes_on_with_them_before_it_decodes(void **state)
@@ -351,6 +357,20 @@ static void sglang_cuts_long_prompts_and_goes_on_with_them_before_it_decodes(voi
     assert_string_equal(step(&w), "");
     assert_string_equal(step(&w), "b");
     assert_string_equal(step(&w), "ab");
+    engine_free(w.e);
+}
+
+static void sglang_forgets_a_prompt_given_up_between_its_pieces(void **state)
+{
+    (void)state;
+    struct world w = begin("?engine=sglang&chunk_tokens=100");
+    struct engine_request *a =
+        ask_for(&w, 'a', (struct engine_ask){.prompt_tokens = 250, .output_tokens = 5});
+    assert_string_equal(step(&w), "");
+    engine_cancel(w.e, a);
+    ask(&w, 'b', 10, 5);
+    assert_string_equal(step(&w), "b");
+    assert_string_equal(step(&w), "b");
     engine_free(w.e);
 }
 
@@ -446,6 +466,7 @@ int main(void)
         cmocka_unit_test(sglang_keeps_back_a_decaying_share_of_what_may_yet_be_generated),
         cmocka_unit_test(sglang_sets_the_share_back_and_sends_who_is_retracted_to_the_end),
         cmocka_unit_test(sglang_cuts_long_prompts_and_goes_on_with_them_before_it_decodes),
+        cmocka_unit_test(sglang_forgets_a_prompt_given_up_between_its_pieces),
         cmocka_unit_test(sglang_looks_for_the_longest_prefix_among_128_at_most),
         cmocka_unit_test(tgi_fills_a_step_with_whole_prompts_and_lets_a_longer_one_go_alone),
         cmocka_unit_test(trtllm_computes_prompts_whole_beside_the_batch_or_lets_them_wait),
