@@ -367,8 +367,8 @@ static void sglang_forgets_a_prompt_given_up_between_its_pieces(void **state)
     struct engine_request *a =
         ask_for(&w, 'a', (struct engine_ask){.prompt_tokens = 250, .output_tokens = 5});
     assert_string_equal(step(&w), "");
-    engine_cancel(w.e, a);
     ask(&w, 'b', 10, 5);
+    engine_cancel(w.e, a);
     assert_string_equal(step(&w), "b");
     assert_string_equal(step(&w), "b");
     engine_free(w.e);
