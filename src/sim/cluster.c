@@ -181,6 +181,7 @@ void cluster_begin(struct cluster *c, int64_t now_ns)
         int64_t duration_ns;
         int64_t start_ns = l->ended_ns == NOT_ENDED ? now_ns : l->ended_ns;
         l->ended_ns = NOT_ENDED;
+        engine_tell_time(l->engine, start_ns);
         l->stepping = engine_step_begin(l->engine, &duration_ns);
         l->due_ns = start_ns + duration_ns;
         if (l->stepping && l->due_ns < now_ns)

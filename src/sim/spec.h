@@ -51,6 +51,7 @@ struct sim_config {
     double waiting_served_ratio;       /* tgi: waiting per running that interrupt decoding for a prompt */
     int64_t max_waiting_tokens;        /* tgi: steps after which any waiting one does */
     int64_t kv_blocks;                 /* of SIM_BLOCK_TOKENS tokens, per replica */
+    double start_s;                    /* a server's: how long it is not ready, as if it loaded weights */
 };
 
 /* ERR_USAGE with a sentence that says what is known, or why the weights do not fit. `own` (may be NULL) are looked
