@@ -86,6 +86,7 @@ int virtual_probe(void *context, const struct load_point *p, struct probed *out,
                                    .duration_ns = p->duration_ns}};
     struct twin_observer observer = {take, NULL, &out->set};
     twin_run(v->twin, &load, &observer, &out->run);
+    samples_sort(&out->set);
     v->now_ns += out->run.drained_ns;
     workload_close(w);
     return OK;
