@@ -410,10 +410,13 @@ static void put_foot(struct layout *l, const struct summary *s, const struct rep
     layout_wrap(
         l, TONE_DIM, 0, 0,
         "Percentiles are ranks, the ⌈np⌉-th smallest value, never interpolated; 95 % intervals "
-        "assume independent requests. ttft and e2e count from the intended arrival.");
+        "allow for the likeness of requests near in time. ttft and e2e count from the intended "
+        "arrival.");
     if (marked)
-        layout_wrap(l, TONE_DIM, 0, 0,
-                    "* too few values: no upper bound can be given for this percentile.");
+        layout_wrap(
+            l, TONE_DIM, 0, 0,
+            "* no bound: too few requests, or too alike, to say how far this percentile is from "
+            "the long run's.");
     layout_newline(l);
     if (style->run_file)
         layout_field(l, 0, "Run file", "%s, from which every figure above can be recomputed",

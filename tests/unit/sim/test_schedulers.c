@@ -597,7 +597,8 @@ static void the_bound_holds_for_every_scheduler(void **state)
     static const char *const others[] = {"?engine=sglang", "?engine=tgi", "?engine=trtllm",
                                          "?engine=trtllm&capacity=max-utilization"};
     const double a = 0.02, t0 = 0.2, load = 0.9;
-    double bound = inoue_bound(a, t0, load / a), vllm = mean_latency("", a, t0, load / a, 1);
+    double bound = queueing_batching_latency_bound(load / a, a, t0),
+           vllm = mean_latency("", a, t0, load / a, 1);
     assert_true(vllm > bound * 0.98 && vllm < bound * 1.005);
     for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
         double mean = mean_latency(others[k], a, t0, load / a, 1);
