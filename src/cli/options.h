@@ -44,7 +44,7 @@ struct option {
 
 /* A command's options: tables of its own and tables it shares, which all describe one struct. A table ends with
  * a row that has no name. */
-enum { OPTION_TABLES_MAX = 6 };
+enum { OPTION_TABLES_MAX = 8 };
 
 struct option_set {
     const struct option *tables[OPTION_TABLES_MAX]; /* up to the first NULL */

@@ -14,11 +14,11 @@ struct progress {
     double rate;             /* requests per s asked; 0 unknown */
     int64_t last_line_ns;    /* of a plain line */
     enum drive_stage stage;
-    char label[48];          /* in front of the line: which of several loads this is; "" none */
+    const char *label;       /* of one load point of several, in front of the line; NULL none */
+    double series_left_s;    /* with a label: until the last of them ends, from progress_init on; below 0 unknown */
+    int64_t since_ns;        /* progress_init */
 };
 
-/* For another load: the label stays. */
-void progress_begin(struct progress *p, int64_t duration_ns, double rate);
 void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double rate);
 void progress_show(struct progress *p, const struct drive_progress *now);
 void progress_count(struct progress *p, const char *what, uint64_t done, uint64_t total);

@@ -128,12 +128,24 @@ const struct option SERVER_OPTIONS[] = {
     {0},
 };
 
-static const struct option RESULT_OPTIONS[] = {
+const struct option FILE_OPTIONS[] = {
     {OPTION_GROUP, "Results", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_PATH, "output", 'o', "FILE", "the run file (default: a dated name here)", AT(output), 0,
      0, NULL, false},
     {OPTION_PATH, "json", 0, "FILE", "write the summary as JSON; - is standard output", AT(json), 0,
      0, NULL, false},
+    {OPTION_LIST, "context", 0, "KEY=VALUE",
+     "what a reader must know (gpu, gpus, engine_version, precision); may be repeated", AT(context),
+     0, 0, NULL, false},
+    {OPTION_FLAG, "save-output", 0, NULL, "keep the text of every answer in the run file",
+     AT(save_output), 0, 0, NULL, false},
+    {OPTION_FLAG, "quiet", 'q', NULL, "no progress", AT(quiet), 0, 0, NULL, false},
+    {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
+    {0},
+};
+
+static const struct option FIGURE_OPTIONS[] = {
+    {OPTION_GROUP, "Figures", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_TEXT, "slo", 0, "EXPR",
      "objective, exit 4 if not met: \"p99 ttft < 500ms and p99 tpot < 50ms\"", AT(slo), 0, 0, NULL,
      false},
@@ -147,20 +159,13 @@ static const struct option RESULT_OPTIONS[] = {
     {OPTION_CHOICE, "itl", 0, "event|per-token",
      "per-token spreads a burst over its tokens; needs continuous usage", AT(itl), 0, 0,
      "event|per-token", false},
-    {OPTION_LIST, "context", 0, "KEY=VALUE",
-     "what a reader must know (gpu, gpus, engine_version, precision); may be repeated", AT(context),
-     0, 0, NULL, false},
-    {OPTION_FLAG, "save-output", 0, NULL, "keep the text of every answer in the run file",
-     AT(save_output), 0, 0, NULL, false},
     {OPTION_FLAG, "all-checks", 0, NULL, "show the checks that passed too", AT(all_checks), 0, 0,
      NULL, false},
-    {OPTION_FLAG, "quiet", 'q', NULL, "no progress", AT(quiet), 0, 0, NULL, false},
-    {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
     {0},
 };
 
 const struct option_set RUN_OPTIONS = {
-    {LOAD_OPTIONS, PACE_OPTIONS, REQUEST_OPTIONS, SERVER_OPTIONS, RESULT_OPTIONS}};
+    {LOAD_OPTIONS, PACE_OPTIONS, REQUEST_OPTIONS, SERVER_OPTIONS, FIGURE_OPTIONS, FILE_OPTIONS}};
 
 void run_options_defaults(struct run_options *o)
 {

@@ -65,7 +65,7 @@ static int create_run_file(struct session *s, struct err *e)
     if (s->options->output) {
         snprintf(s->run_file, sizeof s->run_file, "%s", s->options->output);
         s->created = access(s->run_file, F_OK) != 0;
-        return record_writer_open(s->run_file, false, &s->writer, e);
+        return record_writer_open(s->run_file, s->options->append, &s->writer, e);
     }
     char stamp[32];
     time_t now = time(NULL);
@@ -138,6 +138,26 @@ static int ask_server(struct session *s, struct err *e)
     if (drawn || p->workload.dataset == DATASET_SHAREGPT)
         rc = probe_tokenization(&s->ask, &p->api, p->seed, &s->probed, e);
     return rc;
+}
+
+void session_reset_cache(struct session *s)
+{
+    const char *path =
+        strcmp(s->probed.engine, "sglang") == 0 ? "/flush_cache" : "/reset_prefix_cache";
+    struct fetch_request q = {.method = "POST",
+                              .path = path,
+                              .header_lines = s->ask.header_lines,
+                              .header_count = s->ask.header_count,
+                              .timeout_ns = s->ask.timeout_ns,
+                              .cancel_fd = s->signal_fd};
+    struct fetch_result r;
+    struct err ignored; /* a server that cannot is left as it is: prompts are fresh anyhow */
+    if (s->twin || s->no_cache_reset)
+        return;
+    if (fetch(&s->target.endpoint, &q, &r, &ignored) < 0)
+        return;
+    s->no_cache_reset = r.status == 404 || r.status == 405;
+    fetch_result_release(&r);
 }
 
 /* --- the workload --- */

@@ -28,6 +28,7 @@ struct session {
     struct drive *drive;            /* a live load … */
     struct twin *twin;              /* … or one in virtual time */
     struct simspec spec;            /* of a sim: target */
+    bool no_cache_reset;            /* the server was asked, and has no way */
     struct record_writer *writer;
     char run_file[512];
     bool created;                   /* the run file is ours to remove if nothing came of it */
@@ -52,6 +53,8 @@ struct session_point { /* one load point */
     uint64_t warmup_requests;
     const char *slo;                /* "" none */
     bool from_idle;                 /* nothing of the load before is left at the server */
+    const char *label;              /* in front of the progress line; NULL none */
+    double series_left_s;           /* shown with the label: until the last of the load points ends; below 0 unknown */
 };
 
 /* Loads the target and writes the run to the file; *run is its row, with strings of the session's. ERR_INTERRUPTED when it was
@@ -63,6 +66,9 @@ int session_load(struct session *s, const struct session_point *p, struct run_re
  * rows[0..n). */
 int session_climb(struct session *s, const struct session_point *points, size_t n,
                   struct run_record *rows, struct err *e);
+
+/* Forgets the server's cached prefixes, where it has a way; between loads that are to be alike. */
+void session_reset_cache(struct session *s);
 
 /* Every run of a series has prompts of its own: the seed of run `ordinal`, from 1, follows from the first. */
 uint64_t session_seed(const struct session *s, int64_t ordinal);

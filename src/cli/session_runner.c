@@ -15,6 +15,8 @@ static struct session_point point_of(struct session_runner *r, const struct load
                               .ordinal = ++r->ordinal,
                               .seed = session_seed(r->session, (int64_t)p->seed_index),
                               .slo = r->slo,
+                              .label = r->label,
+                              .series_left_s = r->left_s,
                               .from_idle = p->from_idle};
     snprintf(kind, KIND_BYTES, "%s%s", r->kind_prefix, p->purpose);
     s.load = (struct load_spec){
@@ -56,6 +58,7 @@ static int climb(void *context, const struct load_point *points, size_t n, struc
     char kinds[RUNNER_MAX_CLIMB][KIND_BYTES];
     for (size_t i = 0; i < n; i++)
         session_points[i] = point_of(r, &points[i], kinds[i]);
+    session_reset_cache(r->session);
     int rc = n > 1 ? session_climb(r->session, session_points, n, rows, e)
                    : session_load(r->session, &session_points[0], &rows[0], e);
     if (rc != OK)

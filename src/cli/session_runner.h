@@ -13,6 +13,8 @@ struct session_runner {
     int64_t ordinal;          /* of the last row */
     int64_t virtual_ns;       /* time spent, where it is virtual */
     uint64_t warmup_requests; /* before the next load; none after it */
+    const char *label;        /* of the progress line; NULL none */
+    double left_s;            /* beside it: until the search ends */
 };
 
 struct runner session_runner(struct session_runner *r);
