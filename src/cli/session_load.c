@@ -203,17 +203,17 @@ static int load_virtual(struct session *s, const struct session_point *p, struct
     return record_writer_finish(s->writer, run, e);
 }
 
-int session_load(struct session *s, const struct session_point *given, struct run_record *run,
+int session_load(struct session *s, const struct session_point *p, struct run_record *run,
                  struct err *e)
 {
     struct buf host = {0};
-    struct session_point point = *given;
-    const struct session_point *p = &point;
+    struct session_point point = *p;
     int rc = use_seed(s, p->seed, e);
     if (rc < 0)
         return rc;
     if (point.load.arrivals.at_ns) /* the workload they belonged to may have gone */
         point.load.arrivals.at_ns = s->plan.load.arrivals.at_ns;
+    p = &point;
     host_describe(&host);
     snprintf(s->host_json, sizeof s->host_json, "%s", buf_cstr(&host));
     buf_release(&host);

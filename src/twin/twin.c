@@ -15,8 +15,9 @@ enum {
     WORK_PER_TICK = 1 << 15, /* tokens, requests and steps between two looks at the observer */
 };
 
-/* The live driver's rule for giving up: so many failures in a row, and no success before or none for so long. The last
- * figure is for closed loops whose prompts are refused at once: no time passes between them. */
+/* The live driver's rule for giving up: so many failures in a row, and no success before or none
+ * for so long. The last figure is for closed loops whose prompts are refused at once: no time
+ * passes between them. */
 enum { HOPELESS_FAILURES = 500, HOPELESS_AT_ONCE = 100000 };
 #define HOPELESS_NS (10 * NS_PER_S)
 
