@@ -283,6 +283,8 @@ static int open_live(struct session *s, const char *target, struct err *e)
 /* The engine itself, in virtual time. */
 static int open_virtual(struct session *s, const char *target, struct err *e)
 {
+    if (!s->spec.config.model)
+        BUG("virtual time without an engine");
     const char *model = s->spec.config.model->name, *wanted = s->options->model;
     if (wanted && strcmp(wanted, model) != 0)
         return err_set(e, ERR_USAGE, "--model %s: the engine of %s serves %s", wanted, target,
