@@ -57,6 +57,9 @@ struct engine_request *engine_submit(struct engine *e, int64_t prompt_tokens, in
 /* Forgets a request at any time, also in the middle of a step; it has no more tokens. */
 void engine_cancel(struct engine *e, struct engine_request *r);
 
+/* So much time went by between steps; only the wandering of its speed minds. */
+void engine_rest(struct engine *e, int64_t ns);
+
 /* Schedules a step. False when there is nothing to do; else engine_step_end must follow. */
 bool engine_step_begin(struct engine *e, int64_t *duration_ns);
 
