@@ -22,6 +22,8 @@ enum rng_stream {
     RNG_FAULT = 10,
     RNG_SIM_DRIFT = 20,
     RNG_SIM_DRAFT = 21,
+    RNG_PERMUTATION = 30,
+    RNG_BOOTSTRAP = 31,
     RNG_WARMUP = 0x100, /* added to any of the above for the warm-up's requests */
 };
 
