@@ -44,11 +44,12 @@ const char *compare_verdict_name(enum compare_verdict v); /* "better", … "none
 struct compare_row { /* one metric; ratios are ln(B/A) */
     struct compare_metric metric;
     size_t n[COMPARE_SIDES];      /* values; equal where they are paired */
-    double *value[COMPARE_SIDES]; /* of the arena, in the order of rounds or runs; pairs stand side by side */
+    double *value[COMPARE_SIDES]; /* of the arena, in the order of rounds or runs, NAN where there is none; pairs stand side by side */
+    struct interval within[COMPARE_SIDES]; /* single runs: of the value, by what varies within the run */
     double median[COMPARE_SIDES]; /* of the values: the lower of two middle ones */
     double ratio;                 /* NAN: no value */
     struct interval ci;           /* 95 % */
-    double p, p_holm;             /* two-sided; NAN: no test */
+    double p, p_holm;             /* two-sided, against no difference; NAN: no test */
     struct {
         double ratio, p, df;
         struct interval ci;
@@ -76,24 +77,24 @@ enum { COMPARE_MAX_FLAWS = 32 };
 
 struct compare_flaw { /* what a reader must know */
     enum severity severity;
-    char text[256];
+    char text[640];
 };
 
 struct compare_about { /* one side: its first run stands for it */
     struct run_record run;        /* strings of the arena */
-    size_t blocks;                /* that count */
+    size_t blocks;                /* that count; what follows is over all of them */
     uint64_t offered, completed, failed, dropped;
-    double output_mean, input_mean; /* tokens got per request; NAN unknown */
-    double tokens_per_event;
+    double got_input, got_output, asked_input, asked_output; /* tokens of a completed request, means; NAN unknown */
+    double tokens_per_event;      /* NAN unknown */
 };
 
 struct comparison {
     enum compare_design design;
     struct compare_spec spec;
     struct compare_about side[COMPARE_SIDES];
-    size_t planned, complete;     /* rounds; of runs: pairs, 0 where there are none */
+    bool same_seeds;              /* what A was asked, B was asked */
+    size_t planned, complete;     /* rounds; of runs not interleaved 0 */
     bool interrupted;
-    double between_s;             /* of one block, its warm-up and drain included: median; NAN unknown */
     struct compare_row *rows;
     size_t row_count;
     struct compare_gate_result gates[COMPARE_MAX_GATES];
@@ -104,11 +105,16 @@ struct comparison {
     struct arena arena;
 };
 
-/* Sets c->rows up for c->spec, metrics of gates included, with room for so many values of each side. */
-void compare_begin(struct comparison *c, size_t blocks);
+/* Sets c->rows up for c->spec, metrics of gates included, with room for so many values of each side, all NAN. ERR_USAGE when
+ * these are too many. */
+int compare_begin(struct comparison *c, size_t blocks, struct err *e);
 
-/* From the values of the rows, the design and the spec to everything else of rows and gates. */
+/* From the values of the rows, the design, the spec and what is known of the sides to everything else of rows and gates.
+ * Of single runs, ratio and ci are taken as they are. */
 void compare_judge(struct comparison *c);
+
+/* Takes every verdict away. */
+void compare_withhold(struct comparison *c, const char *why);
 
 /* A gate holds: the build is to fail. Cannot tell: it can neither pass nor fail. */
 bool compare_gates_fail(const struct comparison *c);
