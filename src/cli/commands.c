@@ -12,6 +12,16 @@ const struct command COMMANDS[] = {
      "  loadline run http://localhost:8000 --max-concurrency 32 --num-prompts 500\n"
      "  loadline run http://localhost:8000 --request-rate 4 \\\n"
      "      --slo 'p99 ttft < 500ms and p99 tpot < 50ms' --json result.json\n"},
+    {"compare", "A B", "two servers in interleaved rounds, or two run files: what differs?",
+     cmd_compare, &COMPARE_OPTIONS,
+     "  loadline compare http://localhost:8000 http://localhost:8001 --request-rate 4\n"
+     "  loadline compare --offline sim:llama-3.1-8b@h100 sim:llama-3.1-8b@h200 \\\n"
+     "      --request-rate 8\n"
+     "  loadline compare http://localhost:8000 http://localhost:8000 --request-rate 4 \\\n"
+     "      --before-a './serve.sh old' --before-b './serve.sh new' \\\n"
+     "      --fail-if 'p99 ttft worse than 5%'\n"
+     "  loadline compare old.db new.db\n"
+     "  loadline compare comparison.db --margin 2%\n"},
     {"sim", "[MODEL@GPU[xN][?KEY=VALUE&...]]",
      "the embedded engine as an OpenAI-compatible server, or in virtual time", cmd_sim,
      &SIM_OPTIONS,

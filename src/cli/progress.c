@@ -12,8 +12,11 @@
 
 void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double rate)
 {
-    *p = (struct progress){
-        .tty = term_of(stderr).tty, .quiet = quiet, .duration_ns = duration_ns, .rate = rate};
+    *p = (struct progress){.tty = term_of(stderr).tty,
+                           .quiet = quiet,
+                           .duration_ns = duration_ns,
+                           .rate = rate,
+                           .since_ns = clock_mono_ns()};
 }
 
 /* Time left, by the clock where the end is a time, by the pace so far where it is a count; < 0
@@ -60,6 +63,22 @@ static void pair_text(int64_t p50_ns, int64_t p99_ns, char *out, size_t room)
     snprintf(out, room, "%s/%s", low, high);
 }
 
+/* "3/10 A, 12:30 left  ": where in the series this load point is. */
+static const char *series_text(const struct progress *p, char *out, size_t room)
+{
+    char left[32];
+    out[0] = '\0';
+    if (!p->label)
+        return out;
+    double seconds = p->series_left_s - (double)(clock_mono_ns() - p->since_ns) / 1e9;
+    if (p->series_left_s >= 0)
+        snprintf(out, room, "%s, %s left  ", p->label,
+                 clock_text(ceil(fmax(0, seconds)), left, sizeof left));
+    else
+        snprintf(out, room, "%s  ", p->label);
+    return out;
+}
+
 /* From all words to fewer: a terminal gets the first that fits. */
 enum wording { WORDY, SHORT, SHORTEST, WORDINGS };
 
@@ -68,14 +87,14 @@ static void line(const struct progress *p, const struct drive_progress *now, enu
 {
     static const char *const STAGES[] = {"warm-up", "load", "drain"};
     bool wordy = wording == WORDY;
-    char elapsed[32], ttft[56], count[24], rate[40] = "", left[48] = "", lost[64] = "";
+    char series[96], elapsed[32], ttft[56], count[24], rate[40] = "", left[48] = "", lost[64] = "";
     double seconds = seconds_left(p, now);
     clock_text((double)now->elapsed_ns / 1e9, elapsed, sizeof elapsed);
     pair_text(now->ttft_p50_ns, now->ttft_p99_ns, ttft, sizeof ttft);
     units_format_count(now->tokens_per_s, count, sizeof count);
     if (wording != SHORTEST)
         snprintf(rate, sizeof rate, "  %s tok/s", count);
-    if (seconds >= 0) {
+    if (seconds >= 0 && !(p->label && wording == SHORTEST)) {
         char text[32];
         snprintf(left, sizeof left, "  %s left", clock_text(ceil(seconds), text, sizeof text));
     }
@@ -84,7 +103,8 @@ static void line(const struct progress *p, const struct drive_progress *now, enu
     if (now->dropped > 0)
         snprintf(lost + strlen(lost), sizeof lost - strlen(lost), "  %llu dropped",
                  (unsigned long long)now->dropped);
-    snprintf(out, room, "%s %s  %llu/%llu%s%s  %llu %s  TTFT %s%s%s", STAGES[now->stage], elapsed,
+    snprintf(out, room, "%s%s %s  %llu/%llu%s%s  %llu %s  TTFT %s%s%s",
+             series_text(p, series, sizeof series), STAGES[now->stage], elapsed,
              (unsigned long long)now->ended, (unsigned long long)now->offered, wordy ? " done" : "",
              lost, (unsigned long long)(now->in_flight + now->queued), wordy ? "in flight" : "open",
              ttft, rate, left);

@@ -14,6 +14,9 @@ struct progress {
     double rate;             /* requests per s asked; 0 unknown */
     int64_t last_line_ns;    /* of a plain line */
     enum drive_stage stage;
+    const char *label;       /* of one load point of several, in front of the line; NULL none */
+    double series_left_s;    /* with a label: until the last of them ends, from progress_init on; below 0 unknown */
+    int64_t since_ns;        /* progress_init */
 };
 
 void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double rate);

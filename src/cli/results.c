@@ -14,26 +14,29 @@
 
 enum { COLUMNS = 80 }; /* at the most: longer lines read badly */
 
-static int write_json(const char *path, const struct summary *runs, size_t n, struct err *e)
+int results_write_json(const struct buf *text, const char *path, struct err *e)
 {
-    struct buf text = {0};
-    int rc = n == 1 ? report_json(runs, &text, e) : report_json_series(runs, n, &text, e);
-    if (rc < 0) {
-        buf_release(&text);
-        return rc;
-    }
     bool standard = strcmp(path, "-") == 0;
     FILE *f = standard ? stdout : fopen(path, "we");
-    bool ok = f && fwrite(text.p, 1, text.n, f) == text.n && fflush(f) == 0;
+    bool ok = f && fwrite(text->p, 1, text->n, f) == text->n && fflush(f) == 0;
     int error = errno;
     if (f && !standard && fclose(f) != 0 && ok) {
         ok = false;
         error = errno;
     }
-    buf_release(&text);
     if (!ok)
         return err_set(e, ERR_IO, "cannot write the JSON summary to %s: %s", path, strerror(error));
     return OK;
+}
+
+static int write_json(const char *path, const struct summary *runs, size_t n, struct err *e)
+{
+    struct buf text = {0};
+    int rc = n == 1 ? report_json(runs, &text, e) : report_json_series(runs, n, &text, e);
+    if (rc == OK)
+        rc = results_write_json(&text, path, e);
+    buf_release(&text);
+    return rc;
 }
 
 int results_check_json(const char *path, struct err *e)
@@ -71,17 +74,35 @@ static int exit_code(const struct summary *runs, size_t n)
     return invalid ? 3 : unmet ? 4 : 0;
 }
 
+static FILE *table_stream(const struct results_style *style)
+{
+    return style->json && strcmp(style->json, "-") == 0 ? stderr : stdout;
+}
+
+struct report_style results_report_style(const struct results_style *style)
+{
+    struct term term = term_of(table_stream(style));
+    return (struct report_style){.color = term.color,
+                                 .columns =
+                                     term.tty && term.columns < COLUMNS ? term.columns : COLUMNS,
+                                 .all_checks = style->all_checks,
+                                 .run_file = style->run_file,
+                                 .metrics = style->metrics};
+}
+
+int results_write_table(const struct buf *text, const struct results_style *style, struct err *e)
+{
+    FILE *out = table_stream(style);
+    bool ok = fwrite(text->p, 1, text->n, out) == text->n && fflush(out) == 0;
+    int error = errno;
+    ok |= out == stderr; /* standard output has the JSON then, which is the result */
+    return ok ? OK : err_set(e, ERR_IO, "cannot write the result: %s", strerror(error));
+}
+
 static int print_table(const struct summary *runs, size_t n, const struct results_style *style,
                        struct err *e)
 {
-    FILE *out = style->json && strcmp(style->json, "-") == 0 ? stderr : stdout;
-    struct term term = term_of(out);
-    struct report_style rs = {.color = term.color,
-                              .columns =
-                                  term.tty && term.columns < COLUMNS ? term.columns : COLUMNS,
-                              .all_checks = style->all_checks,
-                              .run_file = style->run_file,
-                              .metrics = style->metrics};
+    struct report_style rs = results_report_style(style);
     struct buf text = {0};
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
@@ -92,11 +113,9 @@ static int print_table(const struct summary *runs, size_t n, const struct result
         buf_putc(&text, '\n');
         report_text_series(runs, n, &rs, &text);
     }
-    bool ok = fwrite(text.p, 1, text.n, out) == text.n && fflush(out) == 0;
-    int error = errno;
+    int rc = results_write_table(&text, style, e);
     buf_release(&text);
-    ok |= out == stderr; /* standard output has the JSON then, which is the result */
-    return ok ? OK : err_set(e, ERR_IO, "cannot write the result: %s", strerror(error));
+    return rc;
 }
 
 int results_print(struct record_reader *r, const struct summary_options *options,

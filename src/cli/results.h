@@ -8,6 +8,7 @@
 
 #include "measure/summary.h"
 #include "record/reader.h"
+#include "report/report.h"
 
 struct results_style {
     const char *json;      /* --json FILE; NULL none; "-" standard output, the table then goes to standard error */
@@ -21,6 +22,13 @@ struct results_style {
  * (interrupted), or 1 with a message when the file cannot be read or the JSON not written. */
 int results_print(struct record_reader *r, const struct summary_options *options,
                   const struct results_style *style);
+
+/* How a table is to look on the stream it goes to. */
+struct report_style results_report_style(const struct results_style *style);
+
+/* The table to standard output, or to standard error where that has the JSON; the JSON to its path. */
+int results_write_table(const struct buf *text, const struct results_style *style, struct err *e);
+int results_write_json(const struct buf *text, const char *path, struct err *e);
 
 /* Whether a summary can be written to `path`, asked before a load that would be lost otherwise; NULL is no summary. */
 int results_check_json(const char *path, struct err *e);

@@ -199,12 +199,14 @@ int session_load(struct session *s, const struct session_point *p, struct run_re
     rc = record_writer_begin(s->writer, run, e);
     if (rc < 0)
         return rc;
-    s->runs++;
+    session_owner(s)->runs++;
     for (size_t i = 0; i < s->notes.n; i++)
         record_writer_finding(s->writer,
                               &(struct finding_record){"server", "note", s->notes.items[i]});
     progress_init(&s->progress, s->options->quiet, p->load.duration_ns,
                   p->load.mode == LOAD_OPEN ? p->load.arrivals.rate : 0);
+    s->progress.label = p->label;
+    s->progress.series_left_s = p->series_left_s;
     rc = s->twin ? load_virtual(s, p, run, e) : load_live(s, p, run, e);
     s->started_mono_ns = run->started_mono_ns;
     if (rc == OK && run->interrupted)

@@ -93,6 +93,7 @@ struct comparison {
     struct compare_spec spec;
     struct compare_about side[COMPARE_SIDES];
     bool same_seeds;              /* what A was asked, B was asked */
+    bool mismatch;                /* something differs that should not */
     size_t planned, complete;     /* rounds; of runs not interleaved 0 */
     bool interrupted;
     struct compare_row *rows;

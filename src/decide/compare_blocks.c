@@ -80,25 +80,25 @@ static void describe(struct comparison *c, struct compare_about *about, const st
         *strings[i] = keep(&c->arena, *strings[i]);
 }
 
-static struct block_tally *tally_of(struct blocks *b, const char *id)
+static struct compare_tally *tally_of(struct compare_blocks *b, const char *id)
 {
     size_t i = 0;
     while (i < b->tally_count && strcmp(b->tally[i].id, id) != 0)
         i++;
-    if (i == BLOCKS_MAX_TALLIES)
+    if (i == COMPARE_MAX_TALLIES)
         return NULL;
     if (i == b->tally_count)
-        b->tally[b->tally_count++] = (struct block_tally){.id = id};
+        b->tally[b->tally_count++] = (struct compare_tally){.id = id};
     return &b->tally[i];
 }
 
-static void take_checks(struct blocks *b, enum compare_side side, const struct summary *s)
+static void take_checks(struct compare_blocks *b, enum compare_side side, const struct summary *s)
 {
     for (size_t i = 0; i < s->check_count; i++) {
         const struct check *k = &s->checks[i];
         if (k->status != CHECK_FAIL || k->severity == SEVERITY_NOTE)
             continue;
-        struct block_tally *t = tally_of(b, k->id);
+        struct compare_tally *t = tally_of(b, k->id);
         if (t && k->severity == SEVERITY_INVALID)
             t->invalid[side]++;
         else if (t)
@@ -113,8 +113,8 @@ static void weigh(double mean, uint64_t n, double *sum)
         *sum += mean * (double)n;
 }
 
-void blocks_take(struct blocks *b, struct comparison *c, enum compare_side side, size_t at,
-                 const struct summary *s)
+void compare_blocks_take(struct compare_blocks *b, struct comparison *c, enum compare_side side,
+                         size_t at, const struct summary *s)
 {
     struct compare_about *about = &c->side[side];
     if (b->n[COMPARE_A] + b->n[COMPARE_B] == 0)
@@ -163,7 +163,7 @@ static int severity_of(enum counts how, enum severity severity, size_t failed, s
     return how == COUNTS_ALWAYS || (how == COUNTS_IF_MANY && many) ? (int)severity : SEVERITY_NOTE;
 }
 
-static void judge_tally(struct comparison *c, const struct block_tally *t, size_t all)
+static void judge_tally(struct comparison *c, const struct compare_tally *t, size_t all)
 {
     const struct rule *rule = rule_of(t->id);
     if (!(rule->metrics & metrics_compared(c)))
@@ -175,10 +175,10 @@ static void judge_tally(struct comparison *c, const struct block_tally *t, size_
     if (worst < 0 && other < 0)
         return;
     compare_flaw_add(c, (enum severity)(worst > other ? worst : other),
-                     "%s%s%s in %zu of %zu blocks: %zu of A, %zu of B", t->id,
-                     rule->words[0] ? ": " : "", rule->words, invalid + provisional, all,
-                     t->invalid[COMPARE_A] + t->provisional[COMPARE_A],
-                     t->invalid[COMPARE_B] + t->provisional[COMPARE_B]);
+                     "%s in %zu of %zu blocks (%zu of A, %zu of B)%s%s", t->id,
+                     invalid + provisional, all, t->invalid[COMPARE_A] + t->provisional[COMPARE_A],
+                     t->invalid[COMPARE_B] + t->provisional[COMPARE_B], rule->words[0] ? ": " : "",
+                     rule->words);
 }
 
 static double highest_percentile(const struct comparison *c)
@@ -190,7 +190,7 @@ static double highest_percentile(const struct comparison *c)
     return highest;
 }
 
-static void judge_size(const struct blocks *b, struct comparison *c)
+static void judge_size(const struct compare_blocks *b, struct comparison *c)
 {
     double highest = highest_percentile(c), n = (double)b->fewest;
     if (b->fewest > 0 && b->fewest < UINT64_MAX && highest > 50 && n * (1 - highest / 100) < 1)
@@ -205,7 +205,7 @@ static double over(double sum, uint64_t n)
     return n > 0 ? sum / (double)n : NAN;
 }
 
-void blocks_end(struct blocks *b, struct comparison *c)
+void compare_blocks_end(struct compare_blocks *b, struct comparison *c)
 {
     for (int s = 0; s < COMPARE_SIDES; s++) {
         struct compare_about *about = &c->side[s];

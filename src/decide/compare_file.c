@@ -29,7 +29,8 @@ void compare_plan_put(const struct compare_plan *p, struct buf *json)
 {
     buf_printf(json, "{\"rounds\":%" PRId64 ",\"margin\":", p->rounds);
     json_put_double(json, p->margin);
-    buf_printf(json, ",\"allow_mismatch\":%s", p->allow_mismatch ? "true" : "false");
+    buf_printf(json, ",\"allow_mismatch\":%s,\"own_nonces\":%s",
+               p->allow_mismatch ? "true" : "false", p->own_nonces ? "true" : "false");
     put_text(json, "metrics", p->metrics);
     buf_puts(json, ",\"fail_if\":[");
     for (size_t i = 0; i < p->fail_if_count; i++) {
@@ -152,13 +153,14 @@ static int list_runs(struct record_reader *r, const char *kind, struct list *out
     return OK;
 }
 
-static int take_run(struct comparison *c, struct blocks *b, enum compare_side side, size_t at,
-                    const struct found *f, const struct summary_options *o, struct err *e)
+static int take_run(struct comparison *c, struct compare_blocks *b, enum compare_side side,
+                    size_t at, const struct found *f, const struct summary_options *o,
+                    struct err *e)
 {
     struct summary *s = MEM_NEW(struct summary);
     int rc = summary_of_run(f->reader, f->id, o, s, e);
     if (rc == OK) {
-        blocks_take(b, c, side, at, s);
+        compare_blocks_take(b, c, side, at, s);
         if (c->design == COMPARE_SINGLE_RUNS)
             compare_single_take(c, side, s);
         summary_release(s);
@@ -167,7 +169,8 @@ static int take_run(struct comparison *c, struct blocks *b, enum compare_side si
     return rc;
 }
 
-static int take_all(struct comparison *c, struct blocks *b, const struct list *lists, struct err *e)
+static int take_all(struct comparison *c, struct compare_blocks *b, const struct list *lists,
+                    struct err *e)
 {
     struct summary_options o = {.goodput = c->spec.goodput};
     int rc = OK;
@@ -242,7 +245,8 @@ static void judge_sameness(struct comparison *c)
 {
     struct buf text = {0};
     bool allowed = c->spec.allow_mismatch;
-    if (all_differences(c, &text)) {
+    c->mismatch = all_differences(c, &text);
+    if (c->mismatch) {
         compare_flaw_add(c, allowed ? SEVERITY_NOTE : SEVERITY_INVALID, "%s%s", buf_cstr(&text),
                          allowed ? "" : " (--allow-mismatch compares all the same)");
         if (!allowed)
@@ -261,10 +265,10 @@ static int refuse_differences(const struct comparison *c, struct err *e)
     return rc;
 }
 
-static void finish(struct comparison *c, struct blocks *b)
+static void finish(struct comparison *c, struct compare_blocks *b)
 {
     judge_design(c);
-    blocks_end(b, c);
+    compare_blocks_end(b, c);
     judge_failures(c);
     compare_judge(c);
     if (c->side[COMPARE_A].blocks > 0 && c->side[COMPARE_B].blocks > 0)
@@ -291,7 +295,7 @@ static void pair_rounds(struct list *a, struct list *b)
 static int rounds_of(struct record_reader *r, struct comparison *c, struct list *lists,
                      struct err *e)
 {
-    struct blocks blocks = {0};
+    struct compare_blocks blocks = {0};
     size_t cut = 0;
     int rc = OK;
     for (int s = 0; rc == OK && s < COMPARE_SIDES; s++)
@@ -371,7 +375,7 @@ static int runs_of(struct record_reader *const r[COMPARE_SIDES], struct comparis
                    struct list *lists, struct err *e)
 {
     static const char *const names[] = {"A", "B"};
-    struct blocks blocks = {0};
+    struct compare_blocks blocks = {0};
     size_t cut = 0;
     int rc = OK;
     for (int s = 0; rc == OK && s < COMPARE_SIDES; s++) {

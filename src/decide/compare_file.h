@@ -17,6 +17,7 @@ struct compare_plan { /* what goes into meta; texts as the user gave them, NULL 
     bool allow_mismatch;
     int64_t rounds;
     const char *before[COMPARE_SIDES];
+    bool own_nonces;       /* prompts of the sides differ in a nonce: they are one server */
 };
 void compare_plan_put(const struct compare_plan *p, struct buf *json);
 

@@ -467,6 +467,19 @@ static void forget_all(struct twin *t)
     cluster_forget_prefixes(t->cluster);
 }
 
+int64_t twin_now_ns(const struct twin *t)
+{
+    return t->now_ns;
+}
+
+void twin_wait(struct twin *t, int64_t until_ns)
+{
+    if (until_ns <= t->now_ns)
+        return;
+    forget_all(t);
+    t->now_ns = until_ns;
+}
+
 static void fill_end(const struct twin *t, const struct load_spec *spec,
                      const struct outcome_of_phase *m, struct run_record *run)
 {

@@ -55,6 +55,11 @@ struct twin_observer {
 void twin_run(struct twin *t, const struct twin_load *load, const struct twin_observer *observer,
               struct run_record *run);
 
+/* The clock: of the loads so far and of what was waited. Waiting for a time that is past does nothing; what the load before left
+ * in the engine is forgotten with it. */
+int64_t twin_now_ns(const struct twin *t);
+void twin_wait(struct twin *t, int64_t until_ns);
+
 /* The text of token ids that drawn prompts are to be made of, for workload_set_tokenization: every id is one token. */
 struct tokenization twin_tokenization(const struct twin *t);
 

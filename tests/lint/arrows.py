@@ -22,7 +22,7 @@ ARROWS = {
     "serve": {"sim", "wire", "net"},
     "twin": {"sim", "workload", "record"},
     "decide": {"measure", "record", "stats"},
-    "report": {"measure", "record", "stats"},
+    "report": {"decide", "measure", "record", "stats"},
     "telemetry": {"net", "record"},
     "cluster": {"drive", "record"},
     "cli": None,  # everything
