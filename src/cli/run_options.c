@@ -449,6 +449,7 @@ static int plan_metrics(const char *text, unsigned *metrics, struct err *e)
 int run_plan_summary(const struct run_options *o, struct run_plan *p, struct err *e)
 {
     struct bounds bounds;
+    struct objectives objectives;
     int rc = OK;
     p->summary.itl_per_token = o->itl && strcmp(o->itl, "per-token") == 0;
     p->summary.goodput = o->goodput;
@@ -456,7 +457,7 @@ int run_plan_summary(const struct run_options *o, struct run_plan *p, struct err
     if (o->goodput)
         rc = bounds_parse_goodput(slice_of(o->goodput), &bounds, e);
     if (rc == OK && o->slo)
-        rc = bounds_parse_slo(slice_of(o->slo), &bounds, e);
+        rc = bounds_parse_slo(slice_of(o->slo), &objectives, e);
     if (rc == OK && o->percentiles)
         rc = plan_percentiles(o->percentiles, &p->summary, e);
     if (rc == OK && o->percentile_metrics)

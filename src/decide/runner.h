@@ -16,6 +16,7 @@ struct load_point {
     const char *purpose; /* the row's kind in the run file: "single", "burst", "level", … */
     uint64_t seed_index; /* points of one index have the same prompts, lengths and arrivals; from 1 */
     bool from_idle;      /* nothing of the point before is left at the server */
+    bool cut;            /* nothing is waited for when offering ends: it places a search, and claims nothing */
 };
 
 struct probed { /* zero-initialise; probed_release frees */
@@ -25,10 +26,16 @@ struct probed { /* zero-initialise; probed_release frees */
 };
 void probed_release(struct probed *p);
 
+enum { RUNNER_MAX_CLIMB = 64 };
+
 struct runner {
     /* Offers the load, waits until all that is measured has ended, and fills *out. ERR_INTERRUPTED when the user stopped
      * it; then nothing is in *out. */
     int (*probe)(void *context, const struct load_point *p, struct probed *out, struct err *e);
+    /* Offers several loads at rates one straight after the other, without letting the server drain between them, and
+     * fills out[0..n), each as if it had been alone. Durations are whole seconds; n ≤ RUNNER_MAX_CLIMB. */
+    int (*climb)(void *context, const struct load_point *points, size_t n, struct probed *out,
+                 struct err *e);
     /* The clock of the load, ns: real or virtual. */
     int64_t (*now_ns)(void *context);
     void *context;

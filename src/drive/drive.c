@@ -286,6 +286,7 @@ static void run_phase(struct drive *d, const struct drive_load *load, const stru
                                 .start_ns = start_ns,
                                 .origin_ns = start_ns,
                                 .timeout_ns = s->timeout_ns,
+                                .cut = spec->cut,
                                 .drivers = d->drivers,
                                 .driver_count = s->threads,
                                 .done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),

@@ -335,19 +335,21 @@ static void leave_tail(struct driver *d)
     int64_t now_ns = clock_mono_ns();
     for (struct stream *s = d->in_flight, *next; s; s = next) {
         next = s->next;
-        if (s->offer.phase != PHASE_TAIL)
+        if (s->offer.phase != PHASE_TAIL && !d->phase->cut)
             continue;
+        struct offer offer = s->offer; /* as the policy knows it */
+        s->offer.phase = PHASE_TAIL;
         struct request_record r = blank_record(d, &s->offer);
         fill_asked(&r, s->prepared);
         fill_times(s, &r);
         r.end_ns = relative(d, now_ns);
         if (!answer_finish(&s->answer, TRANSPORT_BROKEN, now_ns, d->phase->origin_ns, &r)) {
             r.outcome = OUTCOME_CANCELLED;
-            r.error = slice_of("of the tail: all that is measured had ended");
+            r.error = slice_of("of the tail: nothing was waited for any more");
         }
         record_writer_put(d->phase->writer, &r);
         count_end(d, &r, s->counted);
-        policy_end(d->phase->policy, &s->offer, now_ns);
+        policy_end(d->phase->policy, &offer, now_ns);
         stream_unlink(s, &d->in_flight);
         s->left_over = true;
         stream_link(s, &d->left_over);

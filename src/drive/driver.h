@@ -28,6 +28,7 @@ struct drive_phase {
     int64_t start_ns;          /* CLOCK_MONOTONIC of the policy's time 0 */
     int64_t origin_ns;         /* … of the run's time 0, for the record */
     int64_t timeout_ns;        /* from intended */
+    bool cut;                  /* what is out when offering ends is not waited for (load_spec) */
     struct driver *drivers;
     unsigned driver_count;
     int done_fd;               /* eventfd: a driver adds one when it has ended */

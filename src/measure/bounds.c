@@ -52,7 +52,7 @@ static struct slice take_word(struct cursor *c)
 {
     skip_blanks(c);
     size_t from = c->at;
-    while (c->at < c->text.n && !is_blank(c->text.p[c->at]) && !strchr("<>=:,", c->text.p[c->at]))
+    while (c->at < c->text.n && !is_blank(c->text.p[c->at]) && !strchr("<>=:,()", c->text.p[c->at]))
         c->at++;
     return slice_make(c->text.p + from, c->at - from);
 }
@@ -132,16 +132,11 @@ static int take_percentile(struct cursor *c, double *p, struct err *e)
     return OK;
 }
 
-static bool same_bound(const struct bound *a, const struct bound *b)
-{
-    return a->metric == b->metric && a->p == b->p;
-}
-
 static int add_bound(struct cursor *c, size_t column, struct bounds *list, const struct bound *b,
                      struct err *e)
 {
     for (size_t i = 0; i < list->n; i++)
-        if (same_bound(&list->list[i], b))
+        if (list->list[i].metric == b->metric)
             return complain(c, column, e, "this metric is bounded twice; keep the stricter one");
     if (list->n == BOUNDS_MAX)
         return complain(c, column, e, "too many bounds; 8 is the most");
@@ -151,7 +146,7 @@ static int add_bound(struct cursor *c, size_t column, struct bounds *list, const
 
 static int goodput_clause(struct cursor *c, struct bounds *list, struct err *e)
 {
-    struct bound b = {.p = 1};
+    struct bound b = {0};
     skip_blanks(c);
     size_t column = c->at + 1;
     int rc = take_metric(c, &b.metric, e);
@@ -163,16 +158,9 @@ static int goodput_clause(struct cursor *c, struct bounds *list, struct err *e)
     return rc < 0 ? rc : add_bound(c, column, list, &b, e);
 }
 
-static int slo_clause(struct cursor *c, struct bounds *list, struct err *e)
+/* "< TIME" */
+static int take_below(struct cursor *c, int64_t *limit_ns, struct err *e)
 {
-    struct bound b = {0};
-    skip_blanks(c);
-    size_t column = c->at + 1;
-    int rc = take_percentile(c, &b.p, e);
-    if (rc == OK)
-        rc = take_metric(c, &b.metric, e);
-    if (rc < 0)
-        return rc;
     if (!take_char(c, '<'))
         return complain(c, c->at + 1, e,
                         "a '<' is missing; write for example \"p99 ttft < 500ms\"");
@@ -180,8 +168,88 @@ static int slo_clause(struct cursor *c, struct bounds *list, struct err *e)
         return complain(c, c->at + 1, e,
                         "only '<' is known: a request meets a bound when its "
                         "value is below it");
-    rc = take_limit(c, &b.limit_ns, e);
+    return take_limit(c, limit_ns, e);
+}
+
+static int metric_clause(struct cursor *c, struct bounds *list, struct err *e)
+{
+    struct bound b = {0};
+    skip_blanks(c);
+    size_t column = c->at + 1;
+    int rc = take_metric(c, &b.metric, e);
+    if (rc == OK)
+        rc = take_below(c, &b.limit_ns, e);
     return rc < 0 ? rc : add_bound(c, column, list, &b, e);
+}
+
+/* ">= 99%" */
+static int take_share(struct cursor *c, double *p, struct err *e)
+{
+    if (!take_char(c, '>') || !take_char(c, '='))
+        return complain(c, c->at + 1, e,
+                        "a '>=' is missing; write for example "
+                        "\"goodput(ttft < 500ms, tpot < 50ms) >= 99%\"");
+    struct slice word = take_word(c);
+    size_t column = column_of(c, word);
+    char what[64];
+    double percent = 0;
+    snprintf(what, sizeof what, "%s, column %zu", c->option, column);
+    if (word.n < 2 || word.p[word.n - 1] != '%')
+        return complain(c, column, e, "a share in percent is missing; write for example 99%");
+    int rc = units_number(slice_make(word.p, word.n - 1), what, 0, 100, &percent, e);
+    if (rc == OK && (percent <= 0 || percent >= 100))
+        rc = complain(c, column, e, "a share lies between 0% and 100%, both excluded");
+    *p = percent / 100;
+    return rc;
+}
+
+/* Behind "goodput": "(ttft < 500ms, tpot < 50ms) >= 99%" */
+static int joint_clause(struct cursor *c, struct objective *o, struct err *e)
+{
+    if (!take_char(c, '('))
+        return complain(c, c->at + 1, e,
+                        "a '(' is missing; write for example "
+                        "\"goodput(ttft < 500ms, tpot < 50ms) >= 99%\"");
+    do {
+        int rc = metric_clause(c, &o->bounds, e);
+        if (rc < 0)
+            return rc;
+    } while (take_char(c, ','));
+    if (!take_char(c, ')'))
+        return complain(c, c->at + 1, e, "a ')' is missing behind the bounds of goodput");
+    return take_share(c, &o->p, e);
+}
+
+static bool same_objective(const struct objective *a, const struct objective *b)
+{
+    return a->p == b->p && a->bounds.n == 1 && b->bounds.n == 1 &&
+           a->bounds.list[0].metric == b->bounds.list[0].metric;
+}
+
+static int slo_clause(struct cursor *c, struct objectives *list, struct err *e)
+{
+    struct objective o = {0};
+    skip_blanks(c);
+    size_t column = c->at + 1;
+    struct cursor ahead = *c;
+    int rc;
+    if (slice_is(take_word(&ahead), "goodput")) {
+        *c = ahead;
+        rc = joint_clause(c, &o, e);
+    } else {
+        rc = take_percentile(c, &o.p, e);
+        if (rc == OK)
+            rc = metric_clause(c, &o.bounds, e);
+    }
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < list->n; i++)
+        if (same_objective(&list->list[i], &o))
+            return complain(c, column, e, "this metric is bounded twice; keep the stricter one");
+    if (list->n == BOUNDS_MAX)
+        return complain(c, column, e, "too many bounds; 8 is the most");
+    list->list[list->n++] = o;
+    return OK;
 }
 
 /* True when another clause has to follow. */
@@ -212,10 +280,10 @@ int bounds_parse_goodput(struct slice text, struct bounds *out, struct err *e)
     return OK;
 }
 
-int bounds_parse_slo(struct slice text, struct bounds *out, struct err *e)
+int bounds_parse_slo(struct slice text, struct objectives *out, struct err *e)
 {
     struct cursor c = {slice_make(text.n > 0 ? text.p : "", text.n), 0, "--slo"};
-    struct bounds list = {0};
+    struct objectives list = {0};
     if (at_end(&c))
         return complain(&c, 1, e, "there is no bound; write for example \"p99 ttft < 500ms\"");
     for (;;) {
@@ -230,4 +298,28 @@ int bounds_parse_slo(struct slice text, struct bounds *out, struct err *e)
     }
     *out = list;
     return OK;
+}
+
+/* --- back into words --- */
+
+static void put_bound(const struct bound *b, char *out, size_t room)
+{
+    char limit[24];
+    units_format_ns(b->limit_ns, limit, sizeof limit);
+    snprintf(out, room, "%s < %s", metric_names[b->metric], limit);
+}
+
+const char *objective_text(const struct objective *o, char *out, size_t room)
+{
+    char bound[64];
+    size_t n = 0;
+    bool joint = o->bounds.n > 1;
+    n += (size_t)snprintf(out, room, joint ? "goodput(" : "p%.6g ", 100 * o->p);
+    for (size_t i = 0; i < o->bounds.n && n < room; i++) {
+        put_bound(&o->bounds.list[i], bound, sizeof bound);
+        n += (size_t)snprintf(out + n, room - n, "%s%s", i > 0 ? ", " : "", bound);
+    }
+    if (joint && n < room)
+        snprintf(out + n, room - n, ") >= %.6g %%", 100 * o->p);
+    return out;
 }

@@ -27,8 +27,8 @@ struct coverage {
 };
 
 /* Requests are numbered as they are offered, so up to the last measured one every number must be
- * there once. */
-static struct coverage coverage_of(const struct sample_set *set)
+ * there once. The numbers of a climb go on from level to level. */
+static struct coverage coverage_of(const struct run_record *run, const struct sample_set *set)
 {
     struct coverage c = {0};
     uint64_t *index = MEM_ARRAY(uint64_t, set->n + 1);
@@ -39,6 +39,8 @@ static struct coverage coverage_of(const struct sample_set *set)
             last = index[i];
     }
     qsort(index, set->n, sizeof *index, by_value);
+    if (strcmp(run->kind, "climb") == 0)
+        next = index[0];
     for (size_t i = 0; i < set->n && index[i] <= last; i++) {
         if (index[i] < next) {
             c.twice++;
@@ -53,7 +55,7 @@ static struct coverage coverage_of(const struct sample_set *set)
 
 static void check_outcomes(struct summary *s, const struct evidence *v)
 {
-    struct coverage c = coverage_of(v->set);
+    struct coverage c = coverage_of(&s->run, v->set);
     const struct run_record *run = &s->run;
     bool exact =
         run->finished && !run->interrupted && run->num_prompts > 0 && run->duration_ns == 0;

@@ -1,10 +1,9 @@
 #include "measure/objectives.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-#include "stats/early.h"
-
-static const double certify_confidence = 0.99; /* MLPerf LoadGen's */
+#include "base/mem.h"
 
 static const enum latency_metric value_of[BOUND_METRICS] = {
     [BOUND_TTFT] = LATENCY_TTFT, [BOUND_TTFT_SERVICE] = LATENCY_TTFT_SERVICE,
@@ -49,22 +48,106 @@ struct goodput objectives_goodput(const struct sample_set *set, const struct win
                             offered > 0 ? (double)good / (double)offered : NAN};
 }
 
-void objectives_slo(const struct sample_set *set, const struct window *w, const struct bound *b,
+/* How near a request came to missing: its value over the limit, the largest of several; a miss from
+ * 1 on. */
+static double nearness(const struct sample *q, const struct bounds *b)
+{
+    double worst = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        double v = q->value_ns[value_of[b->list[i].metric]];
+        if (q->outcome != OUTCOME_OK || (isnan(v) && !meets(q, &b->list[i])))
+            return INFINITY;
+        if (!isnan(v))
+            worst = fmax(worst, v / (double)b->list[i].limit_ns);
+    }
+    return worst;
+}
+
+/* Tokens from which on the pace of an unfinished answer is taken for what it would have been: the
+ * first few say little, as one long step weighs heavily among them. */
+enum { PACE_MIN_TOKENS = 32 };
+
+/* NAN: nothing is known of that metric yet. */
+static double seen_until_cut(const struct sample *q, enum bound_metric m)
+{
+    double v = q->value_ns[value_of[m]];
+    bool waits = m == BOUND_TTFT || m == BOUND_TTFT_SERVICE;
+    if (waits)
+        return isnan(v) ? (double)(q->end_ns - q->intended_ns) : v;
+    return m == BOUND_TPOT && q->output_tokens >= PACE_MIN_TOKENS ? v : NAN;
+}
+
+static bool was_cut(const struct sample *q)
+{
+    return q->phase != 1 && q->outcome == OUTCOME_CANCELLED;
+}
+
+bool objectives_nearness(const struct sample *q, const struct bounds *b, double *out)
+{
+    double worst = 0;
+    if (!was_cut(q)) {
+        *out = nearness(q, b);
+        return true;
+    }
+    for (size_t i = 0; i < b->n; i++)
+        worst = fmax(worst, seen_until_cut(q, b->list[i].metric) / (double)b->list[i].limit_ns);
+    *out = worst;
+    return worst > 0;
+}
+
+static int by_intended(const void *a, const void *b)
+{
+    const struct sample *x = *(const struct sample *const *)a,
+                        *y = *(const struct sample *const *)b;
+    if (x->intended_ns != y->intended_ns)
+        return x->intended_ns < y->intended_ns ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* The requests offered in the window in the order of time, those of a load that was cut among them;
+ * returns how many. */
+static size_t in_order(const struct sample_set *set, const struct window *w,
+                       const struct sample **list)
+{
+    size_t n = 0;
+    bool sorted = true;
+    for (size_t i = 0; i < set->n; i++) {
+        if (!window_holds(w, set->list[i].intended_ns) ||
+            (set->list[i].phase != 1 && !was_cut(&set->list[i])))
+            continue;
+        list[n++] = &set->list[i];
+        sorted = sorted && (n < 2 || by_intended(&list[n - 2], &list[n - 1]) <= 0);
+    }
+    if (!sorted)
+        qsort(list, n, sizeof(list[0]), by_intended);
+    return n;
+}
+
+void objectives_slo(const struct sample_set *set, const struct window *w, const struct objective *o,
                     struct slo_result *out)
 {
-    *out = (struct slo_result){.bound = *b, .allowed_share = 1 - b->p};
-    for (size_t i = 0; i < set->n; i++) {
-        if (!offered_within(w, &set->list[i]))
-            continue;
-        out->offered++;
-        out->misses += !meets(&set->list[i], b);
-    }
-    if (out->offered == 0) {
-        out->miss_share = NAN;
-        return;
-    }
-    out->miss_share = (double)out->misses / (double)out->offered;
+    const struct sample **list = MEM_ARRAY(const struct sample *, set->n + 1);
+    double *x = MEM_ARRAY(double, set->n + 1);
+    size_t n = in_order(set, w, list);
+    for (size_t i = 0; i < n;
+         i++) /* of who was cut before it showed anything nothing bad is said */
+        if (!objectives_nearness(list[i], &o->bounds, &x[i]))
+            x[i] = 0;
+    *out = (struct slo_result){.objective = *o, .allowed_share = 1 - o->p};
+    missrate_test(x, n, 1, o->p, &out->test);
     /* 1 − p carries p's rounding; a share of exactly 1 − p is allowed. */
-    out->met = out->miss_share <= out->allowed_share * (1 + 1e-12);
-    out->certified = out->met && out->offered >= early_total(b->p, certify_confidence, out->misses);
+    out->met = n > 0 && out->test.share <= out->allowed_share * (1 + 1e-12);
+    free(list);
+    free(x);
+}
+
+enum slo_decision objectives_decide(const struct slo_result *results, size_t n, double alpha_pass,
+                                    double alpha_fail)
+{
+    bool pass = n > 0, fail = false;
+    for (size_t i = 0; i < n; i++) {
+        pass = pass && results[i].test.p_bad <= alpha_pass;
+        fail = fail || results[i].test.p_good <= alpha_fail / (double)n; /* Holm's first step */
+    }
+    return fail ? SLO_FAIL : pass ? SLO_PASS : SLO_UNDECIDED;
 }

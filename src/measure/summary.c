@@ -176,6 +176,7 @@ static int fill_objectives(struct summary *s, const struct sample_set *set, cons
                            struct err *e)
 {
     struct bounds b;
+    struct objectives slo;
     s->goodput_per_s = s->goodput_fraction = NAN;
     if (s->options.goodput[0] != '\0') {
         int rc = bounds_parse_goodput(slice_of(s->options.goodput), &b, e);
@@ -188,15 +189,16 @@ static int fill_objectives(struct summary *s, const struct sample_set *set, cons
     }
     if (s->options.slo[0] == '\0')
         return OK;
-    int rc = bounds_parse_slo(slice_of(s->options.slo), &b, e);
+    int rc = bounds_parse_slo(slice_of(s->options.slo), &slo, e);
     if (rc < 0)
         return rc;
     s->slo_met = true;
-    for (size_t i = 0; i < b.n; i++) {
-        objectives_slo(set, w, &b.list[i], &s->slo[i]);
+    for (size_t i = 0; i < slo.n; i++) {
+        objectives_slo(set, w, &slo.list[i], &s->slo[i]);
         s->slo_met = s->slo_met && s->slo[i].met;
     }
-    s->slo_count = b.n;
+    s->slo_count = slo.n;
+    s->slo_decision = objectives_decide(s->slo, s->slo_count, SUMMARY_SLO_ALPHA, SUMMARY_SLO_ALPHA);
     return OK;
 }
 
@@ -206,8 +208,8 @@ static double highest_claim(const struct summary *s, const struct summary_option
 {
     double highest = 0;
     for (size_t i = 0; i < s->slo_count; i++)
-        if (100 * s->slo[i].bound.p > highest)
-            highest = 100 * s->slo[i].bound.p;
+        if (100 * s->slo[i].objective.p > highest)
+            highest = 100 * s->slo[i].objective.p;
     if (highest > 0)
         return highest;
     return asked && asked->percentile_count > 0

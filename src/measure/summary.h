@@ -12,6 +12,7 @@
 #include "measure/bounds.h"
 #include "record/reader.h"
 #include "stats/interval.h"
+#include "stats/missrate.h"
 
 enum { SUMMARY_MAX_PERCENTILES = 16, SUMMARY_MAX_CHECKS = 48, SUMMARY_MAX_RUNGS = 32 };
 
@@ -64,12 +65,16 @@ struct rung { /* one output length of a ladder */
     double ttft_p50_ms, tpot_p50_ms, tpot_p99_ms, e2e_p50_ms, e2e_p99_ms;
 };
 
+enum slo_decision { SLO_UNDECIDED, SLO_PASS, SLO_FAIL };
+
+/* The chance of a wrong PASS, and of a wrong FAIL, that a run's report takes. */
+#define SUMMARY_SLO_ALPHA 0.05
+
 struct slo_result {
-    struct bound bound;
-    uint64_t offered, misses;
-    double miss_share, allowed_share;
-    bool met;                /* of this sample */
-    bool certified;          /* early stopping (stats/early.h, c = 0.99) allows the claim beyond the sample */
+    struct objective objective;
+    double allowed_share;    /* of misses: 1 − p */
+    struct missrate test;    /* of value/limit: offered, misses, what they show beyond this sample */
+    bool met;                /* by this sample */
 };
 
 struct summary {
@@ -123,7 +128,8 @@ struct summary {
 
     struct slo_result slo[BOUNDS_MAX];
     size_t slo_count;
-    bool slo_met;
+    bool slo_met;                    /* by this sample */
+    enum slo_decision slo_decision;  /* beyond it */
 
     enum verdict verdict;
     struct check checks[SUMMARY_MAX_CHECKS];

@@ -21,6 +21,13 @@ static const int64_t commit_interval_ns = 250 * NS_PER_MS;
  * SQLite's own locks. */
 static const off_t lock_offset = (off_t)1 << 62;
 
+/* Phase as workload/policy.h numbers it. */
+enum { PHASE_OF_WARMUP = 0 };
+
+struct step { /* a current run and since when */
+    int64_t run_id, from_ns;
+};
+
 struct record_writer {
     char *path;
     int lock_fd; /* held until SQLite has closed the file: closing it drops this process's locks on
@@ -29,8 +36,10 @@ struct record_writer {
     pthread_t thread;
 
     struct queue queue;
-    _Atomic int64_t run_id; /* the current run; 0 before the first */
-    _Atomic uint64_t lost;  /* records not written, after a failure */
+    _Atomic int64_t run_id; /* the current run, of steps the first; 0 before the first */
+    struct step steps[RECORD_MAX_STEPS]; /* changed between loads only */
+    size_t step_count;
+    _Atomic uint64_t lost; /* records not written, after a failure */
 
     pthread_mutex_t store_lock;
     struct store store;
@@ -223,18 +232,37 @@ int record_writer_open(const char *path, bool append, struct record_writer **out
     return OK;
 }
 
-int record_writer_begin(struct record_writer *w, struct run_record *run, struct err *e)
+/* The lock is held. */
+static bool add_run(struct record_writer *w, struct run_record *run)
 {
+    int rc = store_add_run(&w->store, run, &run->id);
+    if (rc != SQLITE_OK)
+        fail(w, "adding a run", rc);
+    return rc == SQLITE_OK;
+}
+
+int record_writer_begin_steps(struct record_writer *w, struct run_record *runs,
+                              const int64_t *from_ns, size_t count, struct err *e)
+{
+    if (count == 0 || count > RECORD_MAX_STEPS || from_ns[0] != 0)
+        BUG("steps that no load has");
     pthread_mutex_lock(&w->store_lock);
-    if (drain(w) == OK) {
-        int rc = store_add_run(&w->store, run, &run->id);
-        if (rc == SQLITE_OK)
-            atomic_store(&w->run_id, run->id);
-        else
-            fail(w, "adding a run", rc);
+    bool ok = drain(w) == OK;
+    for (size_t i = 0; ok && i < count; i++) {
+        ok = add_run(w, &runs[i]);
+        w->steps[i] = (struct step){runs[i].id, from_ns[i]};
     }
+    w->step_count = ok ? count : 0;
+    if (ok)
+        atomic_store(&w->run_id, runs[0].id);
     pthread_mutex_unlock(&w->store_lock);
     return failed_with(w, e);
+}
+
+int record_writer_begin(struct record_writer *w, struct run_record *run, struct err *e)
+{
+    static const int64_t start_ns[1] = {0};
+    return record_writer_begin_steps(w, run, start_ns, 1, e);
 }
 
 static int64_t current_run(struct record_writer *w)
@@ -245,19 +273,62 @@ static int64_t current_run(struct record_writer *w)
     return id;
 }
 
+/* The step of a moment; the first for what was before. */
+static const struct step *step_at(const struct record_writer *w, int64_t at_ns)
+{
+    size_t i = w->step_count;
+    while (i > 1 && w->steps[i - 1].from_ns > at_ns)
+        i--;
+    return &w->steps[i > 0 ? i - 1 : 0];
+}
+
+static void shift(int64_t *at_ns, int64_t by_ns)
+{
+    if (*at_ns != RECORD_NONE)
+        *at_ns -= by_ns;
+}
+
 void record_writer_put(struct record_writer *w, const struct request_record *r)
 {
-    queue_put_request(&w->queue, current_run(w), r);
+    int64_t run_id = current_run(w);
+    if (w->step_count < 2 || r->phase == PHASE_OF_WARMUP) {
+        queue_put_request(&w->queue, run_id, r);
+        return;
+    }
+    const struct step *s = step_at(w, r->intended_ns);
+    struct request_record moved = *r;
+    int64_t *const times[] = {&moved.intended_ns,   &moved.started_ns,     &moved.sent_ns,
+                              &moved.first_byte_ns, &moved.first_token_ns, &moved.first_answer_ns,
+                              &moved.last_token_ns, &moved.end_ns};
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        shift(times[i], s->from_ns);
+    queue_put_request(&w->queue, s->run_id, &moved);
 }
 
 void record_writer_second(struct record_writer *w, const struct second_record *s)
 {
-    queue_put_second(&w->queue, current_run(w), s);
+    int64_t run_id = current_run(w);
+    if (w->step_count < 2) {
+        queue_put_second(&w->queue, run_id, s);
+        return;
+    }
+    const struct step *step = step_at(w, s->second * NS_PER_S);
+    struct second_record moved = *s;
+    moved.second -= step->from_ns / NS_PER_S;
+    queue_put_second(&w->queue, step->run_id, &moved);
 }
 
 void record_writer_sample(struct record_writer *w, const struct sample_record *s)
 {
-    queue_put_sample(&w->queue, current_run(w), s);
+    int64_t run_id = current_run(w);
+    if (w->step_count < 2) {
+        queue_put_sample(&w->queue, run_id, s);
+        return;
+    }
+    const struct step *step = step_at(w, s->at_ns);
+    struct sample_record moved = *s;
+    moved.at_ns -= step->from_ns;
+    queue_put_sample(&w->queue, step->run_id, &moved);
 }
 
 void record_writer_finding(struct record_writer *w, const struct finding_record *f)

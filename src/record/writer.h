@@ -21,6 +21,14 @@ int record_writer_open(const char *path, bool append, struct record_writer **out
 /* Adds the row of a run and makes it the current one; run->id is set. Blocking. */
 int record_writer_begin(struct record_writer *w, struct run_record *run, struct err *e);
 
+/* Adds the rows of a load that goes through several levels without a stop, and makes them current together. run[i] is of
+ * what is meant for [from_ns[i], from_ns[i + 1]) on the clock of the load, whose time 0 is from_ns[0] = 0; whole seconds,
+ * ascending. What is put belongs to the row in whose time its request was intended (a second, a sample: in which it was),
+ * and its times are counted from there. Warm-up requests and findings belong to the first. Blocking. */
+enum { RECORD_MAX_STEPS = 64 };
+int record_writer_begin_steps(struct record_writer *w, struct run_record *runs, const int64_t *from_ns,
+                              size_t count, struct err *e);
+
 /* Copies the record (slices included) and queues it: any thread, wait-free but for malloc. */
 void record_writer_put(struct record_writer *w, const struct request_record *r);
 void record_writer_second(struct record_writer *w, const struct second_record *s);

@@ -225,23 +225,32 @@ static json_t *instrument_object(const struct summary *s)
 
 static json_t *slo_object(const struct summary *s)
 {
+    static const char *const decisions[] = {"undecided", "pass", "fail"};
     json_t *o = json_object(), *a = json_array();
     for (size_t i = 0; i < s->slo_count; i++) {
         const struct slo_result *r = &s->slo[i];
-        json_t *b = json_object();
-        put(b, "metric", text(bound_metric_name(r->bound.metric)));
-        put(b, "percentile", real(100 * r->bound.p));
-        put(b, "limit_ms", real((double)r->bound.limit_ns / 1e6));
-        put(b, "offered", whole(r->offered));
-        put(b, "misses", whole(r->misses));
-        put(b, "miss_share", real(r->miss_share));
+        char objective[OBJECTIVE_TEXT];
+        json_t *b = json_object(), *limits = json_object();
+        for (size_t k = 0; k < r->objective.bounds.n; k++) {
+            const struct bound *bound = &r->objective.bounds.list[k];
+            put(limits, bound_metric_name(bound->metric), real((double)bound->limit_ns / 1e6));
+        }
+        put(b, "objective", text(objective_text(&r->objective, objective, sizeof objective)));
+        put(b, "percentile", real(100 * r->objective.p));
+        put(b, "limits_ms", limits);
+        put(b, "offered", whole(r->test.n));
+        put(b, "misses", whole(r->test.misses));
+        put(b, "miss_share", real(r->test.share));
         put(b, "allowed_share", real(r->allowed_share));
+        put(b, "n_eff", real(r->test.n_eff));
+        put(b, "p_value_pass", real(r->test.p_bad));
+        put(b, "p_value_fail", real(r->test.p_good));
         put(b, "met", json_boolean(r->met));
-        put(b, "certified", json_boolean(r->certified));
         json_array_append_new(a, b);
     }
     put(o, "expression", text(s->options.slo));
     put(o, "met", json_boolean(s->slo_met));
+    put(o, "decision", text(decisions[s->slo_decision]));
     put(o, "bounds", a);
     return o;
 }

@@ -237,23 +237,34 @@ static void put_throughput(struct layout *l, const struct summary *s)
                      layout_percent(s->goodput_fraction, output), s->options.goodput);
 }
 
+static const char *beyond(const struct summary *s)
+{
+    switch (s->slo_decision) {
+    case SLO_PASS:
+        return "PASS: shown beyond this sample, at 5 % for a steady server under this load";
+    case SLO_FAIL:
+        return "FAIL: shown beyond this sample, at 5 % for a steady server under this load";
+    default:
+        return "UNDECIDED beyond this sample: run longer, or at a rate further from the limit";
+    }
+}
+
 static void put_slo(struct layout *l, const struct summary *s)
 {
-    bool unsure = false;
     for (size_t i = 0; i < s->slo_count; i++) {
         const struct slo_result *r = &s->slo[i];
         struct parts p = {0};
-        char limit[LAYOUT_NUMBER], share[LAYOUT_NUMBER], allowed[LAYOUT_NUMBER];
-        part(&p, "%s: p%.5g %s < %s", r->met ? "met" : "NOT met", 100 * r->bound.p,
-             bound_metric_name(r->bound.metric),
-             units_format_ns(r->bound.limit_ns, limit, sizeof limit));
-        part(&p, "%" PRIu64 " of %" PRIu64 " over: %s, %s %% allowed", r->misses, r->offered,
-             layout_percent(r->miss_share, share), plain(100 * r->allowed_share, allowed));
+        char objective[OBJECTIVE_TEXT], share[LAYOUT_NUMBER], allowed[LAYOUT_NUMBER];
+        char worth[LAYOUT_NUMBER];
+        part(&p, "%s: %s", r->met ? "met" : "NOT met",
+             objective_text(&r->objective, objective, sizeof objective));
+        part(&p, "%" PRIu64 " of %" PRIu64 " over: %s, %s %% allowed", r->test.misses, r->test.n,
+             layout_percent(r->test.share, share), plain(100 * r->allowed_share, allowed));
+        part(&p, "worth %s independent requests", layout_count(floor(r->test.n_eff), worth));
         layout_field(l, 0, i == 0 ? "SLO" : "", "%s", p.text);
-        unsure = unsure || (r->met && !r->certified);
     }
-    if (unsure)
-        layout_field(l, 0, "", "met by this sample; a claim beyond it needs more requests");
+    if (s->slo_count > 0)
+        layout_field(l, 0, "", "%s", beyond(s));
 }
 
 static void put_stalls(struct layout *l, const struct summary *s)

@@ -362,9 +362,11 @@ static void leave_tail(struct pass *p)
     for (struct flight *f = p->twin->first; f; f = f->next) {
         if (f->left_over)
             continue;
-        put_flight(p, f, OUTCOME_CANCELLED, "of the tail: all that is measured had ended",
+        struct offer o = f->offer;
+        f->offer.phase = PHASE_TAIL; /* also what a load that is cut had measured */
+        put_flight(p, f, OUTCOME_CANCELLED, "of the tail: nothing was waited for any more",
                    p->twin->now_ns);
-        policy_end(p->policy, &f->offer, p->twin->now_ns);
+        policy_end(p->policy, &o, p->twin->now_ns);
         f->left_over = true;
     }
     refill(p); /* hands out, cancelled, what had queued */

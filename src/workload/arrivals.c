@@ -63,6 +63,23 @@ static double time_ramp_gap(const struct arrivals_spec *s, double at_s, double u
     return growth == 0.0 ? unit / rate : log1p(growth * unit / rate) / growth;
 }
 
+/* The unit used up step by step, for the same reason. */
+static double steps_gap(const struct arrivals_spec *s, double at_s, double unit)
+{
+    double gap = 0;
+    for (size_t i = 0; i < s->step_count; i++) {
+        double left_s = (double)s->steps[i].until_ns / (double)NS_PER_S - (at_s + gap);
+        bool last = i + 1 == s->step_count;
+        if (left_s <= 0 && !last)
+            continue;
+        if (last || unit <= s->steps[i].rate * left_s)
+            return gap + unit / s->steps[i].rate;
+        unit -= s->steps[i].rate * left_s;
+        gap += left_s;
+    }
+    return INFINITY;
+}
+
 static double gap_s(const struct arrivals *a)
 {
     const struct arrivals_spec *s = &a->spec;
@@ -71,6 +88,8 @@ static double gap_s(const struct arrivals *a)
     double unit = unit_gap(s, a->next_index);
     if (s->ramp == RAMP_NONE)
         return unit / s->rate;
+    if (s->ramp == RAMP_STEPS)
+        return steps_gap(s, a->at_s, unit);
     if (s->ramp_requests > 0)
         return index_ramp_gap(s, a->next_index, unit);
     return time_ramp_gap(s, a->at_s, unit);

@@ -6,9 +6,17 @@
  * all at once (rate inf). Not rescaled to end at n/λ: that would take the Poisson property away. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-enum ramp { RAMP_NONE, RAMP_LINEAR, RAMP_EXPONENTIAL };
+enum ramp { RAMP_NONE, RAMP_LINEAR, RAMP_EXPONENTIAL, RAMP_STEPS };
+
+enum { ARRIVALS_MAX_STEPS = 64 };
+
+struct arrivals_step {
+    double rate;      /* per second, > 0 */
+    int64_t until_ns; /* from the start; the last step's rate goes on behind it */
+};
 
 struct arrivals_spec {
     double rate;            /* per second; INFINITY: all at 0 */
@@ -17,6 +25,8 @@ struct arrivals_spec {
     double ramp_start, ramp_end;
     uint64_t ramp_requests; /* the ramp is over index/ramp_requests when > 0 … */
     int64_t ramp_ns;        /* … else over time/ramp_ns */
+    struct arrivals_step steps[ARRIVALS_MAX_STEPS]; /* RAMP_STEPS: one rate after the other */
+    size_t step_count;
     const int64_t *at_ns;   /* given times (a trace), at_count of them, ascending; NULL for drawn gaps */
     uint64_t at_count;
     uint64_t seed;

@@ -110,7 +110,8 @@ static bool main_all_out(const struct policy *p)
 static bool main_complete(const struct policy *p)
 {
     bool due = p->main_reserved > 0 && !p->stopped;
-    return main_all_out(p) && !due && p->main_in_flight == 0 && p->main_queued == 0;
+    bool ended = p->spec.cut || (p->main_in_flight == 0 && p->main_queued == 0);
+    return main_all_out(p) && !due && ended;
 }
 
 /* Nothing further is to be started. */

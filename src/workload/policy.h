@@ -35,6 +35,8 @@ struct load_spec {
     int64_t duration_ns;           /* 0: none. Arrivals from then on are phase tail, and go on until every
                                       request of phase measure has ended */
     bool warmup;                   /* every offer is phase warmup */
+    bool cut;                      /* with a duration: when it is over nothing is waited for; requests of phase measure
+                                      that are still out are of phase tail from then on */
 };
 
 struct offer {

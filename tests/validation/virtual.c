@@ -41,54 +41,113 @@ void virtual_close(struct virtual_server *v)
     *v = (struct virtual_server){0};
 }
 
-static void take(void *context, const struct request_record *r)
-{
-    struct err e;
-    if (samples_take(context, r, &e) < 0)
-        fail(&e);
-}
-
 static uint64_t seed_of(const struct virtual_server *v, uint64_t index)
 {
     struct rng r = rng_at(v->seed, RNG_SHUFFLE, index);
     return rng_u64(&r);
 }
 
-int virtual_probe(void *context, const struct load_point *p, struct probed *out, struct err *e)
+struct sorting { /* records to the step in which they were meant */
+    const int64_t *from_ns;
+    struct probed *out;
+    size_t n;
+};
+
+static void shift(int64_t *at_ns, int64_t by_ns)
 {
-    static const enum load_mode modes[] = {LOAD_OPEN, LOAD_CLOSED, LOAD_OFFLINE};
+    if (*at_ns != RECORD_NONE)
+        *at_ns -= by_ns;
+}
+
+static void take(void *context, const struct request_record *r)
+{
+    const struct sorting *s = context;
+    struct request_record moved = *r;
+    struct err e;
+    size_t i = s->n - 1;
+    while (i > 0 && s->from_ns[i] > r->intended_ns)
+        i--;
+    int64_t *const times[] = {&moved.intended_ns,   &moved.started_ns,     &moved.sent_ns,
+                              &moved.first_byte_ns, &moved.first_token_ns, &moved.first_answer_ns,
+                              &moved.last_token_ns, &moved.end_ns};
+    for (size_t k = 0; k < sizeof times / sizeof times[0]; k++)
+        shift(times[k], s->from_ns[i]);
+    if (samples_take(&s->out[i].set, &moved, &e) < 0)
+        fail(&e);
+}
+
+static struct run_record row_of(const struct load_point *p)
+{
     static const char *const names[] = {"open", "closed", "offline"};
-    struct virtual_server *v = context;
+    return (struct run_record){.mode = names[p->kind],
+                               .kind = p->purpose,
+                               .request_rate = p->kind == LOAD_AT_RATE ? p->rate : INFINITY,
+                               .burstiness = 1,
+                               .ramp = "",
+                               .max_concurrency = p->kind == LOAD_OF_USERS ? p->users : 0,
+                               .num_prompts = (int64_t)p->requests,
+                               .duration_ns = p->duration_ns};
+}
+
+static int offer(struct virtual_server *v, const struct load_point *p, struct load_spec *load,
+                 struct sorting *s, struct err *e)
+{
     struct workload_spec spec = v->workload;
     struct workload *w;
+    struct run_record run;
     spec.seed = seed_of(v, p->seed_index);
+    load->arrivals.seed = spec.seed;
     int rc = workload_open(&spec, NULL, &w, e);
     if (rc < 0)
         return rc;
-    struct twin_load load = {
-        .load = {.mode = modes[p->kind],
-                 .arrivals = {.rate = p->kind == LOAD_AT_RATE ? p->rate : INFINITY,
-                              .burstiness = 1,
-                              .seed = spec.seed},
-                 .max_concurrency = p->kind == LOAD_OF_USERS ? p->users : 0,
-                 .num_prompts = p->requests,
-                 .duration_ns = p->duration_ns},
-        .workload = w,
-        .warmup_requests = v->warmup_requests,
-        .from_idle = p->from_idle,
-    };
-    *out = (struct probed){.run = {.mode = names[p->kind],
-                                   .request_rate = load.load.arrivals.rate,
-                                   .burstiness = 1,
-                                   .ramp = "",
-                                   .max_concurrency = load.load.max_concurrency,
-                                   .num_prompts = (int64_t)p->requests,
-                                   .duration_ns = p->duration_ns}};
-    struct twin_observer observer = {take, NULL, &out->set};
-    twin_run(v->twin, &load, &observer, &out->run);
-    v->now_ns += out->run.drained_ns;
+    struct twin_load twin_load = {.load = *load,
+                                  .workload = w,
+                                  .warmup_requests = v->warmup_requests,
+                                  .from_idle = p->from_idle};
+    struct twin_observer observer = {take, NULL, s};
+    twin_run(v->twin, &twin_load, &observer, &run);
+    v->now_ns += run.drained_ns;
     workload_close(w);
+    for (size_t i = 0; i < s->n; i++) {
+        struct run_record *row = &s->out[i].run;
+        row->finished = true;
+        row->offered_end_ns = s->n > 1 ? row->duration_ns : run.offered_end_ns;
+        row->drained_ns = run.drained_ns - s->from_ns[i];
+        row->peak_in_flight = run.peak_in_flight;
+    }
     return OK;
+}
+
+int virtual_probe(void *context, const struct load_point *p, struct probed *out, struct err *e)
+{
+    static const enum load_mode modes[] = {LOAD_OPEN, LOAD_CLOSED, LOAD_OFFLINE};
+    static const int64_t start_ns = 0;
+    *out = (struct probed){.run = row_of(p)};
+    struct load_spec load = {.mode = modes[p->kind],
+                             .arrivals = {.rate = out->run.request_rate, .burstiness = 1},
+                             .max_concurrency = out->run.max_concurrency,
+                             .num_prompts = p->requests,
+                             .duration_ns = p->duration_ns,
+                             .cut = p->cut};
+    struct sorting s = {&start_ns, out, 1};
+    return offer(context, p, &load, &s, e);
+}
+
+int virtual_climb(void *context, const struct load_point *points, size_t n, struct probed *out,
+                  struct err *e)
+{
+    int64_t from_ns[RUNNER_MAX_CLIMB];
+    struct load_spec load = {.mode = LOAD_OPEN,
+                             .cut = points[0].cut,
+                             .arrivals = {.burstiness = 1, .ramp = RAMP_STEPS, .step_count = n}};
+    for (size_t i = 0; i < n; i++) {
+        from_ns[i] = load.duration_ns;
+        load.duration_ns += points[i].duration_ns;
+        load.arrivals.steps[i] = (struct arrivals_step){points[i].rate, load.duration_ns};
+        out[i] = (struct probed){.run = row_of(&points[i])};
+    }
+    struct sorting s = {from_ns, out, n};
+    return offer(context, &points[0], &load, &s, e);
 }
 
 int64_t virtual_now_ns(void *context)
@@ -98,7 +157,7 @@ int64_t virtual_now_ns(void *context)
 
 struct runner virtual_runner(struct virtual_server *v)
 {
-    return (struct runner){virtual_probe, virtual_now_ns, v};
+    return (struct runner){virtual_probe, virtual_climb, virtual_now_ns, v};
 }
 
 struct load_point virtual_load(double rate, int64_t duration_ns, uint64_t seed_index)

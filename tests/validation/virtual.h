@@ -21,6 +21,8 @@ void virtual_close(struct virtual_server *v);
 
 /* As struct runner's probe; context: struct virtual_server. */
 int virtual_probe(void *context, const struct load_point *p, struct probed *out, struct err *e);
+int virtual_climb(void *context, const struct load_point *points, size_t n, struct probed *out,
+                  struct err *e);
 int64_t virtual_now_ns(void *context);
 struct runner virtual_runner(struct virtual_server *v);
 

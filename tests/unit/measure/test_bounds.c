@@ -16,7 +16,6 @@ static void goodput_takes_bounds_with_units(void **state)
     assert_int_equal(b.n, 3);
     assert_int_equal(b.list[0].metric, BOUND_TTFT);
     assert_int_equal(b.list[0].limit_ns, 500000000);
-    assert_true(b.list[0].p == 1);
     assert_int_equal(b.list[1].metric, BOUND_TPOT);
     assert_int_equal(b.list[1].limit_ns, 50000000);
     assert_int_equal(b.list[2].metric, BOUND_E2E);
@@ -25,17 +24,38 @@ static void goodput_takes_bounds_with_units(void **state)
 
 static void slo_takes_percentiles_joined_by_and(void **state)
 {
-    struct bounds b;
+    struct objectives o;
     struct err e = {0};
     (void)state;
     assert_int_equal(
-        bounds_parse_slo(slice_of("p99 ttft < 500ms and p99.9 tpot<50ms, p50 ttft < 0.1s"), &b, &e),
+        bounds_parse_slo(slice_of("p99 ttft < 500ms and p99.9 tpot<50ms, p50 ttft < 0.1s"), &o, &e),
         OK);
-    assert_int_equal(b.n, 3);
-    assert_float_equal(b.list[0].p, 0.99, 1e-15);
-    assert_float_equal(b.list[1].p, 0.999, 1e-15);
-    assert_int_equal(b.list[1].metric, BOUND_TPOT);
-    assert_int_equal(b.list[2].limit_ns, 100000000);
+    assert_int_equal(o.n, 3);
+    assert_float_equal(o.list[0].p, 0.99, 1e-15);
+    assert_float_equal(o.list[1].p, 0.999, 1e-15);
+    assert_int_equal(o.list[1].bounds.n, 1);
+    assert_int_equal(o.list[1].bounds.list[0].metric, BOUND_TPOT);
+    assert_int_equal(o.list[2].bounds.list[0].limit_ns, 100000000);
+}
+
+static void slo_takes_a_share_that_meets_several_bounds_at_once(void **state)
+{
+    struct objectives o;
+    struct err e = {0};
+    char text[OBJECTIVE_TEXT];
+    (void)state;
+    assert_int_equal(bounds_parse_slo(slice_of("goodput(ttft < 500ms, tpot<50ms) >= 99% and "
+                                               "p50 e2e < 10s"),
+                                      &o, &e),
+                     OK);
+    assert_int_equal(o.n, 2);
+    assert_float_equal(o.list[0].p, 0.99, 1e-15);
+    assert_int_equal(o.list[0].bounds.n, 2);
+    assert_int_equal(o.list[0].bounds.list[1].metric, BOUND_TPOT);
+    assert_int_equal(o.list[0].bounds.list[1].limit_ns, 50000000);
+    assert_string_equal(objective_text(&o.list[0], text, sizeof text),
+                        "goodput(ttft < 500 ms, tpot < 50.0 ms) >= 99 %");
+    assert_string_equal(objective_text(&o.list[1], text, sizeof text), "p50 e2e < 10.0 s");
 }
 
 struct bad {
@@ -43,15 +63,27 @@ struct bad {
     const char *where; /* beginning of the complaint */
 };
 
-static void expect_complaint(int (*parse)(struct slice, struct bounds *, struct err *),
-                             const struct bad *bad)
+static void expect_start(const struct bad *bad, int rc, const struct err *e)
+{
+    assert_int_equal(rc, ERR_USAGE);
+    if (strncmp(e->text, bad->where, strlen(bad->where)) != 0)
+        fail_msg("for '%s' got: %s", bad->text, e->text);
+}
+
+static void expect_goodput_complaint(const struct bad *bad)
 {
     struct bounds b = {.n = 77};
     struct err e = {0};
-    assert_int_equal(parse(slice_of(bad->text), &b, &e), ERR_USAGE);
-    if (strncmp(e.text, bad->where, strlen(bad->where)) != 0)
-        fail_msg("for '%s' got: %s", bad->text, e.text);
+    expect_start(bad, bounds_parse_goodput(slice_of(bad->text), &b, &e), &e);
     assert_int_equal(b.n, 77);
+}
+
+static void expect_slo_complaint(const struct bad *bad)
+{
+    struct objectives o = {.n = 77};
+    struct err e = {0};
+    expect_start(bad, bounds_parse_slo(slice_of(bad->text), &o, &e), &e);
+    assert_int_equal(o.n, 77);
 }
 
 static void complaints_point_at_the_column(void **state)
@@ -79,12 +111,20 @@ static void complaints_point_at_the_column(void **state)
         {"p99 ttft < 5ms or p99 tpot < 5ms", "--slo, column 16: bounds are joined"},
         {"p99 ttft < 5ms and", "--slo, column 19: expected a percentile"},
         {"p99 ttft < 5ms and p99 ttft < 6ms", "--slo, column 20: this metric is bounded twice"},
+        {"goodput", "--slo, column 8: a '(' is missing"},
+        {"goodput ttft < 5ms", "--slo, column 9: a '(' is missing"},
+        {"goodput(", "--slo, column 9: a metric is missing"},
+        {"goodput(ttft < 5ms", "--slo, column 19: a ')' is missing"},
+        {"goodput(ttft < 5ms)", "--slo, column 20: a '>=' is missing"},
+        {"goodput(ttft < 5ms) >= 99", "--slo, column 24: a share in percent"},
+        {"goodput(ttft < 5ms) >= 100%", "--slo, column 24: a share lies between"},
+        {"goodput(ttft < 5ms, ttft < 6ms) >= 99%", "--slo, column 21: this metric"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof goodput / sizeof goodput[0]; i++)
-        expect_complaint(bounds_parse_goodput, &goodput[i]);
+        expect_goodput_complaint(&goodput[i]);
     for (size_t i = 0; i < sizeof slo / sizeof slo[0]; i++)
-        expect_complaint(bounds_parse_slo, &slo[i]);
+        expect_slo_complaint(&slo[i]);
 }
 
 static void nine_bounds_are_too_many(void **state)
@@ -93,7 +133,7 @@ static void nine_bounds_are_too_many(void **state)
                             "p6 ttft < 1s, p7 ttft < 1s, p8 ttft < 1s, p9 ttft < 1s",
                             "--slo, column 113: too many bounds"};
     (void)state;
-    expect_complaint(bounds_parse_slo, &bad);
+    expect_slo_complaint(&bad);
 }
 
 int main(void)
@@ -101,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goodput_takes_bounds_with_units),
         cmocka_unit_test(slo_takes_percentiles_joined_by_and),
+        cmocka_unit_test(slo_takes_a_share_that_meets_several_bounds_at_once),
         cmocka_unit_test(complaints_point_at_the_column),
         cmocka_unit_test(nine_bounds_are_too_many),
     };

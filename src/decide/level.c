@@ -1,0 +1,127 @@
+#include "decide/level.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "measure/concurrency.h"
+#include "stats/moments.h"
+#include "stats/rank.h"
+#include "stats/special.h"
+
+/* Of a step of a climb, what still shows the step before. */
+static const double settling_share = 1.0 / 3;
+static const double burst_share = 0.9; /* behind it the batch runs empty */
+
+static const char *const stage_names[] = {
+    [LEVEL_SINGLE] = "single", [LEVEL_BURST] = "burst",     [LEVEL_CLIMB] = "climb",
+    [LEVEL_NARROW] = "narrow", [LEVEL_CONFIRM] = "confirm", [LEVEL_GIVEN] = "level",
+};
+
+enum { STAGES = sizeof stage_names / sizeof stage_names[0] };
+
+const char *level_stage_name(enum level_stage s)
+{
+    return stage_names[s];
+}
+
+int level_stage_of(const char *name)
+{
+    for (int i = 0; i < STAGES; i++)
+        if (strcmp(stage_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+/* Mean stays after which a server that was busy before has forgotten it. */
+static const double warm_e2es = 2;
+
+static void find_window(struct level *l, const struct probed *p)
+{
+    struct window *w = &l->window;
+    window_find(&p->run, &p->set, w);
+    if (l->point.cut) {
+        w->start_ns = (int64_t)(settling_share * (double)l->point.duration_ns);
+        w->end_ns = l->point.duration_ns;
+        w->steady = false;
+    } else if (!l->point.from_idle && l->stage == LEVEL_CONFIRM) {
+        w->start_ns = (int64_t)(warm_e2es / WINDOW_FILL_E2ES * (double)w->wanted_start_ns);
+    }
+}
+
+static void count(struct level *l, const struct sample_set *set)
+{
+    struct moments e2e = {0};
+    uint64_t ended = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct sample *q = &set->list[i];
+        ended += q->outcome == OUTCOME_OK && window_holds(&l->window, q->end_ns);
+        if (q->phase != 1 || !window_holds(&l->window, q->intended_ns))
+            continue;
+        l->offered++;
+        l->failed += q->outcome != OUTCOME_OK;
+        l->completed += q->outcome == OUTCOME_OK;
+        if (q->outcome == OUTCOME_OK && !isnan(q->value_ns[LATENCY_E2E]))
+            moments_add(&e2e, q->value_ns[LATENCY_E2E]);
+    }
+    l->completed_per_s = (double)ended / window_s(&l->window);
+    l->e2e_mean_ns = e2e.n > 0 ? e2e.mean : NAN;
+    l->e2e_longest_ns = e2e.n > 0 ? e2e.max : NAN;
+}
+
+static double burst_rate(const struct sample_set *set)
+{
+    double *end = MEM_ARRAY(double, set->n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < set->n; i++)
+        if (set->list[i].phase == 1 && set->list[i].outcome == OUTCOME_OK)
+            end[n++] = (double)set->list[i].end_ns / 1e9;
+    double rate = NAN;
+    if (n > 0) {
+        size_t k = rank_of(burst_share, n);
+        rate = (double)k / rank_select(end, n, k);
+    }
+    free(end);
+    return rate;
+}
+
+static double smoothed_tail(const struct sample_set *set, const struct window *w,
+                            const struct objective *o)
+{
+    struct moments m = {0};
+    uint64_t lost = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        double x;
+        if (!window_holds(w, set->list[i].intended_ns) ||
+            !objectives_nearness(&set->list[i], &o->bounds, &x))
+            continue;
+        if (isinf(x))
+            lost++;
+        else if (x > 0)
+            moments_add(&m, log(x));
+    }
+    if (m.n == 0)
+        return lost > 0 ? INFINITY : NAN;
+    if ((double)lost > (1 - o->p) * (double)(m.n + lost))
+        return INFINITY;
+    return exp(m.mean + special_normal_quantile(o->p) * moments_sd(&m));
+}
+
+void level_measure(struct level *l, const struct probed *p, const struct objectives *slo)
+{
+    struct concurrency c;
+    struct overload o;
+    l->run_id = p->run_id;
+    find_window(l, p);
+    count(l, &p->set);
+    concurrency_sweep(&p->set, &l->window, &c);
+    overload_judge(&p->set, &l->window, &c, &o);
+    l->overloaded = l->point.kind == LOAD_AT_RATE && o.overloaded;
+    if (l->stage == LEVEL_BURST)
+        l->completed_per_s = burst_rate(&p->set);
+    for (size_t i = 0; i < slo->n; i++) {
+        objectives_slo(&p->set, &l->window, &slo->list[i], &l->slo[i]);
+        l->tail[i] = smoothed_tail(&p->set, &l->window, &slo->list[i]);
+    }
+}
