@@ -86,6 +86,7 @@ struct compare_about { /* one side: its first run stands for it */
     uint64_t offered, completed, failed, dropped;
     double got_input, got_output, asked_input, asked_output; /* tokens of a completed request, means; NAN unknown */
     double tokens_per_event;      /* NAN unknown */
+    double cached;                /* share of prompt tokens that a cache served; NAN unknown */
 };
 
 struct comparison {

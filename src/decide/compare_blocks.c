@@ -3,8 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Of all blocks: from here on our own lateness is more than a few accidents. */
-static const double many_blocks = 0.1, most_blocks = 0.5;
+/* Of all blocks: from here on it is more than a few accidents. */
+static const double many_blocks = 0.1;
+
+static const double cached_off = 0.01;
 
 enum {
     FROM_INTENDED = 1 << LATENCY_TTFT | 1 << LATENCY_TTFA | 1 << LATENCY_E2E,
@@ -113,6 +115,14 @@ static void weigh(double mean, uint64_t n, double *sum)
         *sum += mean * (double)n;
 }
 
+/* By the answers, or else by the server's counters. */
+static double cached_share(const struct summary *s)
+{
+    if (s->cached_known && s->prompt_tokens > 0)
+        return (double)s->cached_tokens / (double)s->prompt_tokens;
+    return s->cache_hit_share;
+}
+
 void compare_blocks_take(struct compare_blocks *b, struct comparison *c, enum compare_side side,
                          size_t at, const struct summary *s)
 {
@@ -136,6 +146,8 @@ void compare_blocks_take(struct compare_blocks *b, struct comparison *c, enum co
     b->asked[side] += isfinite(s->asked_output_mean) ? s->completed : 0;
     weigh(s->tokens_per_event, s->completed, &b->sum[side].per_event);
     b->streams[side] += isfinite(s->tokens_per_event) ? s->completed : 0;
+    weigh(cached_share(s), s->completed, &b->sum[side].cached);
+    b->told[side] += isfinite(cached_share(s)) ? s->completed : 0;
     if (s->latency[LATENCY_TTFT].n < b->fewest)
         b->fewest = s->latency[LATENCY_TTFT].n;
     take_checks(b, side, s);
@@ -153,13 +165,12 @@ static int metrics_compared(const struct comparison *c)
     return set;
 }
 
-/* Which severity of a comparison so many blocks make; −1: none. */
-static int severity_of(enum counts how, enum severity severity, size_t failed, size_t all,
-                       double limit)
+/* Which severity of a comparison so many blocks make; -1: none. */
+static int severity_of(enum counts how, enum severity severity, size_t failed, size_t all)
 {
     if (failed == 0 || how == COUNTS_NEVER)
         return -1;
-    bool many = (double)failed > limit * (double)all;
+    bool many = (double)failed > many_blocks * (double)all;
     return how == COUNTS_ALWAYS || (how == COUNTS_IF_MANY && many) ? (int)severity : SEVERITY_NOTE;
 }
 
@@ -170,8 +181,8 @@ static void judge_tally(struct comparison *c, const struct compare_tally *t, siz
         return;
     size_t invalid = t->invalid[COMPARE_A] + t->invalid[COMPARE_B];
     size_t provisional = t->provisional[COMPARE_A] + t->provisional[COMPARE_B];
-    int worst = severity_of(rule->invalid, SEVERITY_INVALID, invalid, all, many_blocks);
-    int other = severity_of(rule->provisional, SEVERITY_PROVISIONAL, provisional, all, most_blocks);
+    int worst = severity_of(rule->invalid, SEVERITY_INVALID, invalid, all);
+    int other = severity_of(rule->provisional, SEVERITY_PROVISIONAL, provisional, all);
     if (worst < 0 && other < 0)
         return;
     compare_flaw_add(c, (enum severity)(worst > other ? worst : other),
@@ -200,6 +211,15 @@ static void judge_size(const struct compare_blocks *b, struct comparison *c)
                          highest, n);
 }
 
+static void judge_cache(struct comparison *c)
+{
+    double a = c->side[COMPARE_A].cached, b = c->side[COMPARE_B].cached;
+    if (fabs(b - a) > cached_off)
+        compare_flaw_add(c, SEVERITY_NOTE,
+                         "a prefix cache served %.3g %% of A's prompt tokens and %.3g %% of B's",
+                         100 * a, 100 * b);
+}
+
 static double over(double sum, uint64_t n)
 {
     return n > 0 ? sum / (double)n : NAN;
@@ -213,9 +233,11 @@ void compare_blocks_end(struct compare_blocks *b, struct comparison *c)
         about->got_output = over(b->sum[s].got_out, b->got[s]);
         about->asked_input = over(b->sum[s].asked_in, b->asked[s]);
         about->asked_output = over(b->sum[s].asked_out, b->asked[s]);
+        about->cached = over(b->sum[s].cached, b->told[s]);
         about->tokens_per_event = over(b->sum[s].per_event, b->streams[s]);
     }
     for (size_t i = 0; i < b->tally_count; i++)
         judge_tally(c, &b->tally[i], b->n[COMPARE_A] + b->n[COMPARE_B]);
     judge_size(b, c);
+    judge_cache(c);
 }

@@ -17,8 +17,8 @@ struct compare_blocks { /* zero-initialise */
     size_t tally_count;
     size_t n[COMPARE_SIDES];
     uint64_t fewest;      /* requests in the latency sample of a block; UINT64_MAX before the first */
-    struct { double got_in, got_out, asked_in, asked_out, per_event; } sum[COMPARE_SIDES];
-    uint64_t got[COMPARE_SIDES], asked[COMPARE_SIDES], streams[COMPARE_SIDES];
+    struct { double got_in, got_out, asked_in, asked_out, per_event, cached; } sum[COMPARE_SIDES];
+    uint64_t got[COMPARE_SIDES], asked[COMPARE_SIDES], streams[COMPARE_SIDES], told[COMPARE_SIDES];
 };
 
 /* Block `at` (from 0) of a side. */

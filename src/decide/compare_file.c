@@ -203,11 +203,11 @@ static void judge_rounds(struct comparison *c)
                          c->interrupted ? "it was stopped" : "it broke off", n, c->planned);
     if (n > 0 && n < FEWEST_PAIRS)
         compare_flaw_add(c, SEVERITY_PROVISIONAL,
-                         "%zu round%s: the exact test has no 95 %% interval below %d", n,
-                         n == 1 ? "" : "s", FEWEST_PAIRS);
+                         "the exact test has no 95 %% interval in fewer than %d rounds",
+                         FEWEST_PAIRS);
     else if (n > 0 && n < needed)
         compare_flaw_add(c, SEVERITY_PROVISIONAL,
-                         "%zu rounds: with %zu metrics no difference can be shown below %zu", n,
+                         "with %zu metrics no difference can be shown in fewer than %zu rounds",
                          tests, needed);
 }
 

@@ -157,7 +157,7 @@ static void put_row(struct layout *l, const struct comparison *c, const struct c
     for (int s = 0; k->values && s < COMPARE_SIDES; s++)
         layout_cell(l, TONE_PLAIN, VALUE, layout_rate(r->median[s], number));
     layout_cell(l, TONE_PLAIN, CHANGE, words_change(r->ratio, cell));
-    layout_cell(l, TONE_PLAIN, INTERVAL, words_interval(&r->ci, cell));
+    layout_cell(l, TONE_PLAIN, INTERVAL, words_interval(r->ratio, &r->ci, cell));
     if (k->p)
         layout_cell(l, TONE_PLAIN, P, words_p(r->p_holm, cell));
     put_verdict(l, c, r);

@@ -3,19 +3,19 @@
 #include <math.h>
 #include <stdio.h>
 
-static const double ln2 = 0.693147180559945309417;
+static const double ln3 = 1.09861228866810969140; /* from three times on percent read badly */
 static const double smallest_p = 0.001;
 
 static bool is_multiple(double ratio)
 {
-    return fabs(ratio) >= ln2;
+    return fabs(ratio) >= ln3;
 }
 
-/* Two digits at the least: 0.31, 3.1, 31. */
+/* 0.31, 3.1, 31.2, 312. */
 static int places_of(double percent)
 {
     double size = fabs(percent);
-    return size >= 9.95 ? 1 : size >= 0.995 ? 1 : 2;
+    return size >= 99.95 ? 0 : size >= 0.995 ? 1 : 2;
 }
 
 static void put_percent(double percent, bool sign, char *out, size_t n)
@@ -47,15 +47,14 @@ static void put_bound(bool has, double ratio, bool multiple, char *out, size_t n
         put_percent(100 * expm1(ratio), true, out, n);
 }
 
-const char *words_interval(const struct interval *ci, char *out)
+const char *words_interval(double ratio, const struct interval *ci, char *out)
 {
     char low[16], high[16];
     if (!ci->has_low && !ci->has_high) {
         snprintf(out, WORDS_CELL, "no bounds");
         return out;
     }
-    bool multiple =
-        (ci->has_low && is_multiple(ci->low)) || (ci->has_high && is_multiple(ci->high));
+    bool multiple = is_multiple(ratio);
     put_bound(ci->has_low, ci->low, multiple, low, sizeof low);
     put_bound(ci->has_high, ci->high, multiple, high, sizeof high);
     snprintf(out, WORDS_CELL, "[%s, %s]", low, high);
@@ -97,7 +96,8 @@ static void put_size(const struct compare_row *r, struct buf *out)
     double sign = r->ratio < 0 ? -1 : 1;
     if (is_multiple(r->ratio)) {
         char change[WORDS_CELL], ci[WORDS_CELL];
-        buf_printf(out, "%s %s", words_change(r->ratio, change), words_interval(&r->ci, ci));
+        buf_printf(out, "%s %s", words_change(r->ratio, change),
+                   words_interval(r->ratio, &r->ci, ci));
         return;
     }
     char size[24], low[24] = "?", high[24] = "?";

@@ -7,11 +7,11 @@
 
 enum { WORDS_CELL = 40 };
 
-/* "+3.1 %", "×2.35" from twice or half on; "-" for NAN. Each returns out, of WORDS_CELL bytes. */
+/* "+3.1 %", "×3.35" from three times or a third on; "-" for NAN. Each returns out, of WORDS_CELL bytes. */
 const char *words_change(double ratio, char *out);
 
-/* "[+2.9, +3.3]" in percent, or "[×1.90, ×2.81]"; "no bounds". */
-const char *words_interval(const struct interval *ci, char *out);
+/* "[+2.9, +3.3]" in percent, or "[×2.90, ×3.81]", in the form of the ratio; "no bounds". */
+const char *words_interval(double ratio, const struct interval *ci, char *out);
 
 /* "0.012", "< 0.001". */
 const char *words_p(double p, char *out);
