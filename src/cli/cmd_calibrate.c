@@ -19,6 +19,7 @@
 #define ITL_PER_STREAM_NS (50 * NS_PER_US)
 /* Few streams would otherwise see intervals that no engine has. */
 #define MIN_ITL_NS          (1 * NS_PER_MS)
+#define METRONOME_MIN_NS    (10 * NS_PER_US) /* the engine takes no less */
 #define DEFAULT_DURATION_NS (5 * NS_PER_S)
 
 enum {
@@ -205,7 +206,7 @@ static int calibrate(const struct calibrate_options *o, struct calibrate_level *
             continue;
         }
         if (!o->quiet)
-            term_say("%" PRId64 " streams ...", l.streams);
+            term_say("%" PRId64 " stream%s ...", l.streams, l.streams == 1 ? "" : "s");
         int rc = calibrate_level_run(&l, &e);
         if (rc == ERR_INTERRUPTED)
             return 130;
@@ -238,6 +239,8 @@ int cmd_calibrate(int argc, char **argv)
             err_set(&e, ERR_USAGE, "calibrate takes no operand, and not \"%s\"", operands.items[0]);
     if (rc == OK && o.duration_ns <= 0)
         rc = err_set(&e, ERR_USAGE, "--duration must be more than 0");
+    if (rc == OK && o.itl_ns && o.itl_ns < METRONOME_MIN_NS)
+        rc = err_set(&e, ERR_USAGE, "--itl takes an interval of at least 10us");
     if (rc == OK)
         rc = take_levels(levels, &count, &o, &e);
     int code = rc < 0 ? term_fail(&e) : calibrate(&o, levels, count);

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/term.h"
 #include "report/tool.h"
+#include "sim/catalog.h"
 
 static const struct {
     const char *name, *text;
@@ -15,7 +16,11 @@ static const struct {
                 "  sim:MODEL@GPU[xN]    the embedded engine, started for the run and stopped\n"
                 "                       after it; xN: on N GPUs\n"
                 "For example sim:llama-3.1-8b@h100, sim:llama-3.1-70b@h100x4, or with settings\n"
-                "'sim:llama-3.1-8b@h100?max_num_seqs=64&precision=fp8'.\n"},
+                "'sim:llama-3.1-8b@h100?max_num_seqs=64&precision=fp8'. `loadline help models`\n"
+                "lists the models and GPUs it knows.\n"
+                "With --offline a sim: target is loaded in virtual time: no server, no client, no\n"
+                "network, an hour in seconds, and the run file holds the engine's own times.\n"
+                "`loadline sim --offline MODEL@GPU ...` is the same.\n"},
     {"load", "How load is offered\n"
              "  --request-rate R                      open loop: requests come when they\n"
              "                                        come, whether the server keeps up or\n"
@@ -59,6 +64,14 @@ static void overview(void)
            "\n`loadline COMMAND --help` shows a command's options.\n");
 }
 
+static void models(void)
+{
+    struct buf text = {0};
+    catalog_describe(&text);
+    fwrite(text.p, 1, text.n, stdout);
+    buf_release(&text);
+}
+
 int cmd_help(int argc, char **argv)
 {
     if (argc == 0) {
@@ -76,8 +89,12 @@ int cmd_help(int argc, char **argv)
             return 0;
         }
     }
-    term_say(
-        "there is no help on \"%s\"; there is on every command, and on targets, load and result",
-        argv[0]);
+    if (strcmp(argv[0], "models") == 0) {
+        models();
+        return 0;
+    }
+    term_say("there is no help on \"%s\"; there is on every command, and on targets, models, load "
+             "and result",
+             argv[0]);
     return 1;
 }

@@ -6,6 +6,7 @@
 #include "cli/compare_results.h"
 #include "cli/results.h"
 #include "cli/run_options.h"
+#include "cli/sweep_results.h"
 #include "cli/term.h"
 #include "decide/compare_file.h"
 #include "report/report.h"
@@ -105,6 +106,8 @@ static int report_file(const char *path, const struct report_options *o,
         code = print_csv(r, o, e) < 0 ? term_fail(e) : 0;
     else if (o->run == 0 && compare_in_file(r))
         code = print_comparison(r, o, path, e);
+    else if (o->run == 0 && sweep_file_has(r, SWEEP_FILE_KEY))
+        code = sweep_results_print(r, &style);
     else
         code = results_print(r, &plan->summary, &style);
     record_reader_close(r);

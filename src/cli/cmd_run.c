@@ -80,7 +80,7 @@ static int run_command(const char *name, bool engine, int argc, char **argv)
     if (rc < 0)
         code = term_fail(&e);
     else if (o.help)
-        command_help(command_find(name));
+        command_help(command_find("run"));
     else
         code = measure(&o, target, command);
     options_forget_secrets(&RUN_OPTIONS, &o);

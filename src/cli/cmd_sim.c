@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/run_options.h"
 #include "cli/simspec.h"
 #include "cli/term.h"
 #include "serve/serve.h"
@@ -86,19 +87,43 @@ static int split_tls(const char *text, char *cert, size_t room, struct serve_opt
 
 static bool is_offline(int argc, char **argv)
 {
-    for (int i = 0; i < argc; i++)
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--offline") == 0)
             return true;
     return false;
 }
 
+/* An option of the other side: of the server, or of a load. */
+static int check_side(bool offline, int argc, char **argv, struct err *e)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        int n = (int)strcspn(argv[i], "=");
+        bool server = options_know(&SIM_OPTIONS, argv[i]),
+             load = options_know(&RUN_OPTIONS, argv[i]);
+        if (offline && server && !load)
+            return err_set(e, ERR_USAGE,
+                           "%.*s is an option of the server, and with --offline there is none; "
+                           "sim --offline takes the options of `loadline run`",
+                           n, argv[i]);
+        if (!offline && load && !server)
+            return err_set(e, ERR_USAGE,
+                           "%.*s is an option of a load: add --offline for one in virtual time, or "
+                           "use `loadline run` for one that a server is sent",
+                           n, argv[i]);
+    }
+    return OK;
+}
+
 int cmd_sim(int argc, char **argv)
 {
-    if (is_offline(argc, argv))
+    struct err e;
+    bool offline = is_offline(argc, argv);
+    if (check_side(offline, argc, argv, &e) < 0)
+        return term_fail(&e);
+    if (offline)
         return cmd_sim_offline(argc, argv);
     struct sim_options o = {.listen = "127.0.0.1:8000", .ready_fd = -1};
     struct operands operands = {0};
-    struct err e;
     struct serve_options s = {0};
     char cert[PATH_MAX];
     if (options_parse(&SIM_OPTIONS, argc, argv, &o, &operands, &e) < 0)

@@ -159,6 +159,12 @@ static int recognise(const struct option_set *set, char *argument, char **value)
     return n == 0 ? NOT_FOUND : find(set, argument + 2, n);
 }
 
+bool options_know(const struct option_set *set, const char *argument)
+{
+    size_t n = strcspn(argument, "=");
+    return n > 2 && memcmp(argument, "--", 2) == 0 && find(set, argument + 2, n - 2) != NOT_FOUND;
+}
+
 static int take_operand(struct operands *operands, const char *argument, struct err *e)
 {
     if (operands->n == OPTIONS_MAX_OPERANDS)

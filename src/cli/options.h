@@ -44,7 +44,7 @@ struct option {
 
 /* A command's options: tables of its own and tables it shares, which all describe one struct. A table ends with
  * a row that has no name. */
-enum { OPTION_TABLES_MAX = 6 };
+enum { OPTION_TABLES_MAX = 8 };
 
 struct option_set {
     const struct option *tables[OPTION_TABLES_MAX]; /* up to the first NULL */
@@ -70,6 +70,9 @@ int options_parse(const struct option_set *set, int argc, char **argv, void *int
 void options_forget_secrets(const struct option_set *set, void *from);
 
 void options_help(const struct option_set *set, FILE *out);
+
+/* Whether an argument, "--name" or "--name=value", is an option of the set. */
+bool options_know(const struct option_set *set, const char *argument);
 
 /* The command line as it may be stored and shown: quoted for a shell, secret values replaced by ***. The caller
  * frees it. Call it before options_parse blanks them. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "record/virtual.h"
 #include "workload/profile.h"
 
 #define AT(field) offsetof(struct run_options, field)
@@ -127,12 +128,24 @@ const struct option SERVER_OPTIONS[] = {
     {0},
 };
 
-static const struct option RESULT_OPTIONS[] = {
+const struct option FILE_OPTIONS[] = {
     {OPTION_GROUP, "Results", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_PATH, "output", 'o', "FILE", "the run file (default: a dated name here)", AT(output), 0,
      0, NULL, false},
     {OPTION_PATH, "json", 0, "FILE", "write the summary as JSON; - is standard output", AT(json), 0,
      0, NULL, false},
+    {OPTION_LIST, "context", 0, "KEY=VALUE",
+     "what a reader must know (gpu, gpus, engine_version, precision); may be repeated", AT(context),
+     0, 0, NULL, false},
+    {OPTION_FLAG, "save-output", 0, NULL, "keep the text of every answer in the run file",
+     AT(save_output), 0, 0, NULL, false},
+    {OPTION_FLAG, "quiet", 'q', NULL, "no progress", AT(quiet), 0, 0, NULL, false},
+    {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
+    {0},
+};
+
+static const struct option FIGURE_OPTIONS[] = {
+    {OPTION_GROUP, "Figures", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_TEXT, "slo", 0, "EXPR",
      "objective, exit 4 if not met: \"p99 ttft < 500ms and p99 tpot < 50ms\"", AT(slo), 0, 0, NULL,
      false},
@@ -146,20 +159,13 @@ static const struct option RESULT_OPTIONS[] = {
     {OPTION_CHOICE, "itl", 0, "event|per-token",
      "per-token spreads a burst over its tokens; needs continuous usage", AT(itl), 0, 0,
      "event|per-token", false},
-    {OPTION_LIST, "context", 0, "KEY=VALUE",
-     "what a reader must know (gpu, gpus, engine_version, precision); may be repeated", AT(context),
-     0, 0, NULL, false},
-    {OPTION_FLAG, "save-output", 0, NULL, "keep the text of every answer in the run file",
-     AT(save_output), 0, 0, NULL, false},
     {OPTION_FLAG, "all-checks", 0, NULL, "show the checks that passed too", AT(all_checks), 0, 0,
      NULL, false},
-    {OPTION_FLAG, "quiet", 'q', NULL, "no progress", AT(quiet), 0, 0, NULL, false},
-    {OPTION_FLAG, "help", 'h', NULL, "this text", AT(help), 0, 0, NULL, false},
     {0},
 };
 
 const struct option_set RUN_OPTIONS = {
-    {LOAD_OPTIONS, PACE_OPTIONS, REQUEST_OPTIONS, SERVER_OPTIONS, RESULT_OPTIONS}};
+    {LOAD_OPTIONS, PACE_OPTIONS, REQUEST_OPTIONS, SERVER_OPTIONS, FIGURE_OPTIONS, FILE_OPTIONS}};
 
 void run_options_defaults(struct run_options *o)
 {
@@ -370,6 +376,22 @@ static int plan_workload(const struct run_options *o, struct run_plan *p, struct
 
 /* --- what is sent and shown --- */
 
+/* In virtual time nothing is sent. What concerns the connection alone does not matter there; what
+ * would change the answers or is to be kept of them is not there to be had. */
+static int check_offline(const struct run_options *o, struct err *e)
+{
+    const char *option = o->extra_body    ? "--extra-body"
+                         : o->no_stream   ? "--no-stream"
+                         : o->save_output ? "--save-output"
+                                          : NULL;
+    if (!o->offline || !option)
+        return OK;
+    return err_set(e, ERR_USAGE,
+                   "%s needs a server: with --offline there are no bodies and no texts, only when "
+                   "each token leaves the engine",
+                   option);
+}
+
 static int plan_api(const struct run_options *o, struct run_plan *p, struct err *e)
 {
     p->protocol = protocol_find(o->backend ? o->backend : "openai");
@@ -393,6 +415,9 @@ static int plan_api(const struct run_options *o, struct run_plan *p, struct err 
     }
     if (o->api_key && strpbrk(o->api_key, "\r\n"))
         return err_set(e, ERR_USAGE, "--api-key must be one line");
+    int rc = check_offline(o, e);
+    if (rc < 0)
+        return rc;
     if (!o->extra_body)
         return OK;
     return api_check_extra_body(o->extra_body, &p->api.overridden, e);
@@ -486,6 +511,11 @@ static int plan_context(const struct run_options *o, struct run_plan *p, struct 
                            "--context wants KEY=VALUE, for example gpu=H100, not "
                            "\"%s\"",
                            item);
+        }
+        if (strncmp(item, VIRTUAL_KEY "=", sizeof VIRTUAL_KEY) == 0) {
+            buf_release(&json);
+            return err_set(e, ERR_USAGE,
+                           "--context " VIRTUAL_KEY " is for loadline to say; choose another key");
         }
         if (is_context_before(o, i, (size_t)(equals - item) + 1)) {
             buf_release(&json);

@@ -31,11 +31,13 @@ struct run_options { /* as parsed; run_options_defaults marks what was not given
     struct option_list context;
     bool save_output, all_checks, quiet, help;
     bool keep_reads; /* no option: for a calibration */
+    bool append;     /* no option: the run file is there, and goes on */
 };
 
 /* The options of `run`; and those of them that other commands take too, whose structs begin with this one. */
 extern const struct option_set RUN_OPTIONS;
-extern const struct option LOAD_OPTIONS[], PACE_OPTIONS[], REQUEST_OPTIONS[], SERVER_OPTIONS[];
+extern const struct option LOAD_OPTIONS[], PACE_OPTIONS[], REQUEST_OPTIONS[], SERVER_OPTIONS[],
+    FILE_OPTIONS[];
 
 void run_options_defaults(struct run_options *o);
 

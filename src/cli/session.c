@@ -17,7 +17,9 @@
 #include "cli/simspec.h"
 #include "cli/session_open.h"
 #include "cli/term.h"
+#include "record/virtual.h"
 #include "report/tool.h"
+#include "sim/text.h"
 
 /* A question before the run waits so long at the most, however patient the run itself is. */
 #define PROBE_TIMEOUT_NS (120 * NS_PER_S)
@@ -63,7 +65,7 @@ static int create_run_file(struct session *s, struct err *e)
     if (s->options->output) {
         snprintf(s->run_file, sizeof s->run_file, "%s", s->options->output);
         s->created = access(s->run_file, F_OK) != 0;
-        return record_writer_open(s->run_file, false, &s->writer, e);
+        return record_writer_open(s->run_file, s->options->append, &s->writer, e);
     }
     char stamp[32];
     time_t now = time(NULL);
@@ -143,15 +145,47 @@ static int ask_server(struct session *s, struct err *e)
     return rc;
 }
 
+void session_reset_cache(struct session *s)
+{
+    const char *path =
+        strcmp(s->probed.engine, "sglang") == 0 ? "/flush_cache" : "/reset_prefix_cache";
+    struct fetch_request q = {.method = "POST",
+                              .path = path,
+                              .header_lines = s->ask.header_lines,
+                              .header_count = s->ask.header_count,
+                              .timeout_ns = s->ask.timeout_ns,
+                              .cancel_fd = s->signal_fd};
+    struct fetch_result r;
+    struct err ignored; /* a server that cannot is left as it is: prompts are fresh anyhow */
+    if (s->twin || s->no_cache_reset)
+        return;
+    if (fetch(&s->target.endpoint, &q, &r, &ignored) < 0)
+        return;
+    s->no_cache_reset = r.status == 404 || r.status == 405;
+    fetch_result_release(&r);
+}
+
 /* --- the workload --- */
+
+/* As the embedded engine's /tokenize does, which the probe asks for completions. */
+static int count_here(void *context, struct slice text, int64_t *tokens, struct err *e)
+{
+    (void)context;
+    (void)e;
+    *tokens = text_count(text);
+    return OK;
+}
 
 int session_new_workload(struct session *s, uint64_t seed, struct workload **out, struct err *e)
 {
     struct token_counter counter = {probe_count_tokens, &s->counter};
     struct workload_spec spec = s->plan.workload;
+    bool here = s->options->offline && !s->plan.protocol->chat;
     spec.seed = seed;
     s->counter = (struct probe_counter){&s->ask, s->probed.model, s->probed.tokenize_path};
-    int rc = workload_open(&spec, s->probed.tokenize_path ? &counter : NULL, out, e);
+    if (here)
+        counter = (struct token_counter){count_here, NULL};
+    int rc = workload_open(&spec, here || s->probed.tokenize_path ? &counter : NULL, out, e);
     if (rc == OK)
         workload_set_tokenization(*out, &s->probed.tokenization);
     return rc;
@@ -196,7 +230,7 @@ static void note_engine(struct session *s)
     run_plan_add_context(&s->plan, "gpu", c->gpu->name);
     run_plan_add_context(&s->plan, "gpus", gpus);
     run_plan_add_context(&s->plan, "precision", spec_precision_name(c->precision));
-    run_plan_add_context(&s->plan, "simulated", s->options->offline ? "in virtual time" : "yes");
+    run_plan_add_context(&s->plan, VIRTUAL_KEY, s->options->offline ? VIRTUAL_VALUE : "yes");
 }
 
 static int read_spec(struct session *s, const char *target, struct err *e)
@@ -226,6 +260,15 @@ static void undo(struct session *s, size_t n)
         session_close(&s[n], &ignored);
 }
 
+static int check_model(const struct session *s, const char *target, struct err *e)
+{
+    const char *wanted = s->options->model;
+    if (!s->options->offline || !wanted || strcmp(wanted, s->spec.config.model->name) == 0)
+        return OK;
+    return err_set(e, ERR_USAGE, "--model %s: the engine of %s serves %s", wanted, target,
+                   s->spec.config.model->name);
+}
+
 /* What can be found out without touching anything. */
 static int check_one(struct session *s, const char *target, struct err *e)
 {
@@ -234,7 +277,9 @@ static int check_one(struct session *s, const char *target, struct err *e)
         s->plan.seed = s->first->plan.seed;
     if (rc == OK)
         rc = target_check(target, e);
-    return rc == OK ? read_spec(s, target, e) : rc;
+    if (rc == OK)
+        rc = read_spec(s, target, e);
+    return rc == OK ? check_model(s, target, e) : rc;
 }
 
 /* Place i: among the targets, for the noise of engines. */
@@ -329,8 +374,12 @@ static void ask_virtual(struct session *s)
     snprintf(s->probed.engine_version, sizeof s->probed.engine_version, "loadline-sim %s",
              tool_version());
     run_plan_note_api(&s->plan);
-    s->twin = twin_new(&(struct twin_setup){
-        .engine = &s->spec.config, .seed = s->plan.seed, .timeout_ns = s->options->timeout_ns});
+    s->twin = twin_new(&(struct twin_setup){.engine = &s->spec.config,
+                                            .seed = s->plan.seed,
+                                            .timeout_ns = s->options->timeout_ns,
+                                            .chat = s->plan.protocol->chat,
+                                            .exact_output = s->plan.api.exact_output,
+                                            .sampled = s->plan.api.temperature > 0});
     s->probed.tokenization = twin_tokenization(s->twin);
     workload_set_tokenization(s->workload, &s->probed.tokenization);
 }

@@ -30,9 +30,11 @@ struct session {
     struct drive *drive;            /* a live load … */
     struct twin *twin;              /* … or one in virtual time */
     struct simspec spec;            /* of a sim: target */
+    bool no_cache_reset;            /* the server was asked, and has no way */
     struct record_writer *writer;
     char run_file[512];
     bool created;                   /* the run file is ours to remove if nothing came of it */
+    size_t unwritten_bytes;         /* of records in virtual time, since the disk was waited for */
     int64_t runs;                   /* rows begun */
     int64_t started_mono_ns;        /* of the last run */
     struct progress progress;
@@ -76,6 +78,14 @@ struct session_point { /* one load point */
  * cut short. */
 int session_load(struct session *s, const struct session_point *p, struct run_record *run,
                  struct err *e);
+
+/* Several loads at rates, one straight after the other: points differ in their rate, duration and ordinal. Fills
+ * rows[0..n). */
+int session_climb(struct session *s, const struct session_point *points, size_t n,
+                  struct run_record *rows, struct err *e);
+
+/* Forgets the server's cached prefixes, where it has a way; between loads that are to be alike. */
+void session_reset_cache(struct session *s);
 
 /* Every run of a series has prompts of its own: the seed of run `ordinal`, from 1, follows from the first. */
 uint64_t session_seed(const struct session *s, int64_t ordinal);

@@ -12,6 +12,9 @@
 #include "drive/host.h"
 #include "drive/recount.h"
 
+/* What a load in virtual time may leave to be written before it waits. */
+enum { UNWRITTEN_MAX_BYTES = 64 << 20 };
+
 /* --- while it runs --- */
 
 /* What the user wants by now: one Ctrl-C stops offering, a second cuts off. */
@@ -40,25 +43,35 @@ static enum drive_command on_tick(void *context, const struct drive_progress *p)
     return command;
 }
 
-static bool on_virtual_tick(void *context, const struct twin_progress *p)
+static enum twin_command on_virtual_tick(void *context, const struct twin_progress *p)
 {
+    static const enum twin_command COMMANDS[] = {
+        [DRIVE_GO_ON] = TWIN_GO_ON, [DRIVE_STOP] = TWIN_STOP, [DRIVE_ABORT] = TWIN_ABORT};
     struct drive_progress shown = {
         .stage = p->phase == PHASE_WARMUP ? DRIVE_WARMUP : DRIVE_MEASURE,
         .elapsed_ns = p->elapsed_ns,
+        .total = p->total,
         .offered = p->offered,
         .ended = p->ended,
-        .ok = p->ended,
+        .failed = p->failed,
+        .dropped = p->dropped,
         .in_flight = p->in_flight,
         .queued = p->queued,
         .tokens_per_s = p->elapsed_ns > 0 ? (double)p->tokens * 1e9 / (double)p->elapsed_ns : 0,
     };
-    return on_tick(context, &shown) != DRIVE_GO_ON;
+    return COMMANDS[on_tick(context, &shown)];
 }
 
+/* Virtual time may run ahead of the disk, but not without end. */
 static void on_virtual_record(void *context, const struct request_record *r)
 {
     struct session *s = context;
     record_writer_put(s->writer, r);
+    s->unwritten_bytes += sizeof *r + r->gaps.n;
+    if (s->unwritten_bytes < UNWRITTEN_MAX_BYTES)
+        return;
+    s->unwritten_bytes = 0;
+    record_writer_catch_up(s->writer);
 }
 
 /* --- the row of the run --- */
@@ -154,16 +167,25 @@ static int use_seed(struct session *s, uint64_t seed, struct err *e)
     return s->plan.load.arrivals.at_ns ? session_take_arrivals(s, e) : OK;
 }
 
+/* The load with arrivals of its seed; where they are a file's, of the workload there is now. */
+static struct load_spec spec_of(const struct session *s, const struct session_point *p)
+{
+    struct load_spec spec = p->load;
+    spec.arrivals.seed = p->seed;
+    if (spec.arrivals.at_ns)
+        spec.arrivals.at_ns = s->plan.load.arrivals.at_ns;
+    return spec;
+}
+
 static int load_live(struct session *s, const struct session_point *p, struct run_record *run,
                      struct err *e)
 {
-    struct drive_load load = {.load = p->load,
+    struct drive_load load = {.load = spec_of(s, p),
                               .workload = s->workload,
                               .seed = p->seed,
                               .warmup_requests = p->warmup_requests,
                               .from_idle = p->from_idle};
     struct drive_observer observer = {on_tick, s, s->signal_fd};
-    load.load.arrivals.seed = p->seed;
     int rc = drive_run(s->drive, &load, s->writer, &observer, run, e);
     progress_clear(&s->progress);
     if (rc == OK && !run->interrupted && session_counts_afterwards(s))
@@ -174,31 +196,38 @@ static int load_live(struct session *s, const struct session_point *p, struct ru
 static int load_virtual(struct session *s, const struct session_point *p, struct run_record *run,
                         struct err *e)
 {
-    struct twin_load load = {.load = p->load,
+    struct twin_load load = {.load = spec_of(s, p),
                              .workload = s->workload,
                              .warmup_requests = p->warmup_requests,
                              .from_idle = p->from_idle};
     struct twin_observer observer = {on_virtual_record, on_virtual_tick, s};
-    load.load.arrivals.seed = p->seed;
-    twin_run(s->twin, &load, &observer, run);
+    bool hopeful = twin_run(s->twin, &load, &observer, run);
     progress_clear(&s->progress);
+    if (!hopeful)
+        record_writer_finding(
+            s->writer,
+            &(struct finding_record){"hopeless", "invalid",
+                                     "nothing succeeded any more; the run was stopped early"});
     return record_writer_finish(s->writer, run, e);
 }
 
-int session_load(struct session *s, const struct session_point *p, struct run_record *run,
-                 struct err *e)
+/* What all loads begin with: prompts of their seed, and what machine this is. */
+static int prepare(struct session *s, uint64_t seed, struct err *e)
 {
     struct buf host = {0};
-    int rc = use_seed(s, p->seed, e);
+    int rc = use_seed(s, seed, e);
     if (rc < 0)
         return rc;
     host_describe(&host);
     snprintf(s->host_json, sizeof s->host_json, "%s", buf_cstr(&host));
     buf_release(&host);
-    *run = describe(s, p);
-    rc = record_writer_begin(s->writer, run, e);
-    if (rc < 0)
-        return rc;
+    return OK;
+}
+
+/* The rows of the load are in the file. `run` gets what is known at its end. */
+static int load(struct session *s, const struct session_point *p, struct run_record *run,
+                struct err *e)
+{
     session_owner(s)->runs++;
     for (size_t i = 0; i < s->notes.n; i++)
         record_writer_finding(s->writer,
@@ -207,10 +236,72 @@ int session_load(struct session *s, const struct session_point *p, struct run_re
                   p->load.mode == LOAD_OPEN ? p->load.arrivals.rate : 0);
     s->progress.label = p->label;
     s->progress.series_left_s = p->series_left_s;
-    rc = s->twin ? load_virtual(s, p, run, e) : load_live(s, p, run, e);
+    int rc = s->twin ? load_virtual(s, p, run, e) : load_live(s, p, run, e);
     s->started_mono_ns = run->started_mono_ns;
     if (rc == OK && run->interrupted)
         return err_set(e, ERR_INTERRUPTED, "interrupted");
+    return rc;
+}
+
+int session_load(struct session *s, const struct session_point *p, struct run_record *run,
+                 struct err *e)
+{
+    int rc = prepare(s, p->seed, e);
+    if (rc < 0)
+        return rc;
+    *run = describe(s, p);
+    rc = record_writer_begin(s->writer, run, e);
+    return rc < 0 ? rc : load(s, p, run, e);
+}
+
+/* What is known of a step at the end of the whole climb. Its processor time is not: the steps share
+ * it. */
+static void finish_step(struct run_record *row, const struct run_record *whole, int64_t from_ns)
+{
+    row->finished = true;
+    row->started_real_ns = whole->started_real_ns + from_ns;
+    row->interrupted = whole->interrupted;
+    row->offered_end_ns = row->duration_ns;
+    row->drained_ns = whole->drained_ns > from_ns ? whole->drained_ns - from_ns : 0;
+    row->steal_fraction = whole->steal_fraction;
+    row->body_underruns = whole->body_underruns;
+    row->clock_steps = whole->clock_steps;
+    row->peak_in_flight = whole->peak_in_flight;
+}
+
+int session_climb(struct session *s, const struct session_point *points, size_t n,
+                  struct run_record *rows, struct err *e)
+{
+    int64_t from_ns[ARRIVALS_MAX_STEPS];
+    struct session_point whole = points[0];
+    if (n > ARRIVALS_MAX_STEPS || n > RECORD_MAX_STEPS)
+        BUG("a climb of more steps than arrivals have");
+    whole.load.duration_ns = 0;
+    whole.load.arrivals.ramp = RAMP_STEPS;
+    whole.load.arrivals.step_count = n;
+    int rc = prepare(s, points[0].seed, e);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < n; i++) {
+        from_ns[i] = whole.load.duration_ns;
+        whole.load.duration_ns += points[i].load.duration_ns;
+        whole.load.arrivals.steps[i] =
+            (struct arrivals_step){points[i].load.arrivals.rate, whole.load.duration_ns};
+        rows[i] = describe(s, &points[i]);
+        if (rows[i].request_rate > whole.load.arrivals.rate)
+            whole.load.arrivals.rate = rows[i].request_rate; /* for the window of bodies */
+    }
+    rc = record_writer_begin_steps(s->writer, rows, from_ns, n, e);
+    if (rc < 0)
+        return rc;
+    struct run_record end = rows[0];
+    struct err ignored;
+    rc = load(s, &whole, &end, e);
+    for (size_t i = 0; i < n; i++) {
+        finish_step(&rows[i], &end, from_ns[i]);
+        int finished = record_writer_finish(s->writer, &rows[i], rc == OK ? e : &ignored);
+        rc = rc == OK ? finished : rc;
+    }
     return rc;
 }
 

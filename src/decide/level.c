@@ -46,7 +46,7 @@ static void find_window(struct level *l, const struct probed *p)
         w->end_ns = l->point.duration_ns;
         w->steady = false;
     } else if (!l->point.from_idle && l->stage == LEVEL_CONFIRM) {
-        w->start_ns = (int64_t)(warm_e2es / WINDOW_FILL_E2ES * (double)w->wanted_start_ns);
+        w->start_ns = (int64_t)(warm_e2es / WINDOW_FILL_E2ES * (double)w->fill_ns);
     }
 }
 

@@ -66,19 +66,6 @@ static int64_t whole_seconds(double ns)
 
 /* ---- where the SLO is crossed ---- */
 
-/* The largest of the objectives' tails over their limits; 1 is the limit. */
-static double nearness(const struct sweep *s, const struct level *l, int *binding)
-{
-    double worst = NAN;
-    for (size_t i = 0; i < s->spec.slo.n; i++)
-        if (!(l->tail[i] <= worst)) {
-            worst = l->tail[i];
-            if (binding)
-                *binding = (int)i;
-        }
-    return worst;
-}
-
 struct point { /* a level on the curve */
     double load, tail, weight;
 };
@@ -347,7 +334,6 @@ void sweep_judge(const struct sweep *s, struct sweep_result *out)
             out->saturated = (int)i;
     }
     out->crossing = crossing(s, &out->binding);
-    (void)nearness;
     out->end = sweep_next(s, next, &stage) > 0        ? SWEEP_UNFINISHED
                : s->spec.slo.n == 0                   ? SWEEP_NO_SLO
                : out->floor >= 0 || out->ceiling >= 0 ? SWEEP_FOUND

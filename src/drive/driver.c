@@ -345,7 +345,7 @@ static void leave_tail(struct driver *d)
         r.end_ns = relative(d, now_ns);
         if (!answer_finish(&s->answer, TRANSPORT_BROKEN, now_ns, d->phase->origin_ns, &r)) {
             r.outcome = OUTCOME_CANCELLED;
-            r.error = slice_of("of the tail: nothing was waited for any more");
+            r.error = slice_of("of the tail: all that is measured had ended");
         }
         record_writer_put(d->phase->writer, &r);
         count_end(d, &r, s->counted);

@@ -187,26 +187,43 @@ static void check_rate(struct summary *s, const struct evidence *v)
         "%.4g/s started, %.4g/s scheduled%s", p->started_per_s, p->scheduled_per_s, asked);
 }
 
+static void check_steady(struct summary *s, const struct window *w)
+{
+    const char *id = "steady-window", *threshold = "settled within the first half of the run";
+    char fill[CHECK_NUMBER], run[CHECK_NUMBER];
+    if (!w->filled) {
+        check_put(
+            s, id, SEVERITY_PROVISIONAL, CHECK_FAIL, threshold,
+            "The figures hold the filling-up of the server, when it is not busy yet. Run at least "
+            "ten mean end-to-end latencies long, with --duration or more --num-prompts.",
+            "the load takes %s s to fill, the run is %s s",
+            check_number((double)w->fill_ns / 1e9, fill),
+            check_number((double)w->end_ns / 1e9, run));
+        return;
+    }
+    bool in_flight = w->in_flight.judged && !w->in_flight.settled;
+    bool pace = w->tpot.judged && !w->tpot.settled;
+    check_put(
+        s, id, SEVERITY_PROVISIONAL, check_when(!w->steady), threshold,
+        "The server was still changing when the run was half over: the figures are of a state on "
+        "its way to another. Run longer, with --duration or more --num-prompts; if it never "
+        "settles, the load is at the server's limit or beyond.",
+        "%s%s%s%s", in_flight ? "in-flight" : "", in_flight && pace ? " and " : "",
+        pace ? "tpot" : "", w->steady ? "settled" : " not settled");
+}
+
 static void check_window(struct summary *s, const struct evidence *v)
 {
     if (mode_is(s, "offline"))
         return;
-    const struct window *w = v->window;
-    char fill[CHECK_NUMBER], run[CHECK_NUMBER], length[CHECK_NUMBER];
+    char length[CHECK_NUMBER];
+    check_steady(s, v->window);
     check_put(
-        s, "steady-window", SEVERITY_PROVISIONAL, check_when(!w->steady),
-        "half of the run is left after 5 mean E2Es",
-        "The figures hold the filling-up of the server, when it is not busy yet. Run at least "
-        "ten mean end-to-end latencies long, with --duration or more --num-prompts.",
-        "the load takes %s s to fill, the run is %s s",
-        check_number((double)w->wanted_start_ns / 1e9, fill),
-        check_number((double)w->end_ns / 1e9, run));
-    check_put(
-        s, "window-length", SEVERITY_PROVISIONAL, check_when(window_s(w) < window_min_s),
+        s, "window-length", SEVERITY_PROVISIONAL, check_when(window_s(v->window) < window_min_s),
         "at least 60 s",
         "Run longer, with --duration 2m or more --num-prompts: short windows miss rare stalls "
         "and slow drifts.",
-        "%s s", check_number(window_s(w), length));
+        "%s s", check_number(window_s(v->window), length));
 }
 
 static void check_sample_size(struct summary *s, const struct evidence *v)

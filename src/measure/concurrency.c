@@ -10,7 +10,7 @@ __extension__ typedef __int128 wide; /* requests × nanoseconds can pass 2^63 */
 
 static const double overload_ended_share = 0.98; /* below it the queue grows, not just the batch */
 static const double growth_level = 0.975;
-static const double fill_growth = 0.5; /* of the mean E2E, over a window that is not steady */
+static const double fill_growth = 0.5; /* of the mean E2E, while the load fills up */
 
 static int by_time(const void *a, const void *b)
 {
@@ -60,9 +60,10 @@ static wide area_of_requests(const struct sample_set *set, const struct window *
     return area;
 }
 
-static int64_t boundary(const struct window *w, unsigned k)
+/* Where part k of n equal ones begins. */
+static int64_t part_start(int64_t from_ns, int64_t to_ns, size_t k, size_t n)
 {
-    return w->start_ns + (int64_t)((wide)(w->end_ns - w->start_ns) * k / CONCURRENCY_BATCHES);
+    return from_ns + (int64_t)((wide)(to_ns - from_ns) * (wide)k / (wide)n);
 }
 
 struct sweep {
@@ -116,7 +117,8 @@ void concurrency_sweep(const struct sample_set *set, const struct window *w,
     pass_edges(&s, w->start_ns);
     s.peak = s.in_flight;
     for (unsigned k = 0; k < CONCURRENCY_BATCHES; k++) {
-        int64_t from = boundary(w, k), to = boundary(w, k + 1);
+        int64_t from = part_start(w->start_ns, w->end_ns, k, CONCURRENCY_BATCHES);
+        int64_t to = part_start(w->start_ns, w->end_ns, k + 1, CONCURRENCY_BATCHES);
         wide area = area_between(&s, from, to);
         total += area;
         out->batch[k] = to > from ? (double)area / (double)(to - from) : 0;
@@ -124,6 +126,18 @@ void concurrency_sweep(const struct sample_set *set, const struct window *w,
     out->mean = (double)total / (double)(w->end_ns - w->start_ns);
     out->peak = s.peak > 0 ? (uint64_t)s.peak : 0;
     out->identity = total == area_of_requests(set, w);
+    edges_release(&s.g);
+}
+
+void concurrency_levels(const struct sample_set *set, int64_t from_ns, int64_t to_ns, size_t n,
+                        double *level)
+{
+    struct sweep s = {.g = edges_of(set)};
+    pass_edges(&s, from_ns);
+    for (size_t k = 0; k < n; k++) {
+        int64_t from = part_start(from_ns, to_ns, k, n), to = part_start(from_ns, to_ns, k + 1, n);
+        level[k] = to > from ? (double)area_between(&s, from, to) / (double)(to - from) : 0;
+    }
     edges_release(&s.g);
 }
 
@@ -192,7 +206,7 @@ void overload_judge(const struct sample_set *set, const struct window *w,
         line_add(&l, (k + 0.5) / CONCURRENCY_BATCHES, c->batch[k]);
     *out = (struct overload){line_slope(&l), line_t(&l), ended_share(set, w), false, false};
     out->growing = out->growth_t > special_t_quantile(growth_level, CONCURRENCY_BATCHES - 2);
-    if (out->growing && !w->steady)
+    if (out->growing && !w->filled)
         out->growing = latency_grows(set, w);
     out->overloaded = out->growing && out->ended_share < overload_ended_share;
 }

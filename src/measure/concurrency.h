@@ -18,6 +18,11 @@ struct concurrency {
 void concurrency_sweep(const struct sample_set *set, const struct window *w,
                        struct concurrency *out);
 
+/* The mean in flight over each of n equal parts of [from, to]: a count at even moments would beat with requests that
+ * come and go evenly. */
+void concurrency_levels(const struct sample_set *set, int64_t from_ns, int64_t to_ns, size_t n,
+                        double *level);
+
 struct overload {
     double growth;      /* requests in flight, over the window: slope × length */
     double growth_t;    /* slope over its standard error */
@@ -26,8 +31,9 @@ struct overload {
 };
 
 /* Growing: the slope of the batch means is positive beyond their error (one-sided 97.5 %). Overloaded: growing, and
- * fewer than 98 % as many ended as were offered. In a window that is not steady in-flight also grows while the load
- * fills up; there the end-to-end latency must besides grow with the arrival time, by half of its mean or more. */
+ * fewer than 98 % as many ended as were offered. In a window that holds the filling-up of the load in-flight grows
+ * also while that goes on; there the end-to-end latency must besides grow with the arrival time, by half of its mean or
+ * more. */
 void overload_judge(const struct sample_set *set, const struct window *w,
                     const struct concurrency *c, struct overload *out);
 

@@ -73,6 +73,25 @@ static void pool_put(struct gap_pool *g, uint64_t gap_ns)
         g->max_ns = gap_ns;
 }
 
+static void span_put(struct gap_pool *g, int64_t intended_ns, size_t from)
+{
+    if (g->n == from)
+        return;
+    if (g->span_count == g->span_capacity) {
+        g->span_capacity = g->span_capacity ? 2 * g->span_capacity : 1024;
+        g->spans = mem_resize(g->spans, g->span_capacity * sizeof *g->spans);
+    }
+    g->spans[g->span_count++] = (struct gap_span){intended_ns, from, g->n - from};
+}
+
+static int by_intended(const void *a, const void *b)
+{
+    const struct gap_span *x = a, *y = b;
+    if (x->intended_ns != y->intended_ns)
+        return x->intended_ns < y->intended_ns ? -1 : 1;
+    return (x->from > y->from) - (x->from < y->from);
+}
+
 static double median_gap_ns(struct pass *p, size_t events)
 {
     size_t n = events - 1;
@@ -209,7 +228,9 @@ static int take(void *context, const struct request_record *q)
             "carries (continuous_usage_stats), and request %" PRIu64 " has none; "
             "leave the option out",
             q->index);
+    size_t pooled = p->ev->gaps.n;
     pool_request(p, (size_t)n, widest_ns);
+    span_put(&p->ev->gaps, q->intended_ns, pooled);
     return 0;
 }
 
@@ -223,11 +244,14 @@ int events_read(struct record_reader *r, int64_t run_id, const struct window *w,
     free(pass.scratch);
     if (rc != 0)
         events_release(out);
+    else if (out->gaps.span_count > 0)
+        qsort(out->gaps.spans, out->gaps.span_count, sizeof *out->gaps.spans, by_intended);
     return rc;
 }
 
 void events_release(struct events *ev)
 {
     free(ev->gaps.list);
+    free(ev->gaps.spans);
     *ev = (struct events){0};
 }

@@ -7,9 +7,16 @@
 
 __extension__ typedef unsigned __int128 gap_square; /* no sum of squares of what fits a run overflows it */
 
-struct gap_pool { /* the gaps of the latency sample, ns, in the file's order */
+struct gap_span { /* the gaps of one request */
+    int64_t intended_ns;
+    size_t from, n;
+};
+
+struct gap_pool { /* the gaps of the latency sample, ns */
     uint64_t *list;
     size_t n, capacity;
+    struct gap_span *spans; /* in the order of the requests' intended times; none is empty */
+    size_t span_count, span_capacity;
     uint64_t sum_ns;
     gap_square square_sum;
     uint64_t min_ns, max_ns;

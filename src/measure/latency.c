@@ -2,8 +2,11 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "measure/claim.h"
+#include "measure/gapci.h"
 #include "stats/moments.h"
 #include "stats/rank.h"
 
@@ -20,52 +23,62 @@ static struct latency empty_latency(void)
     for (unsigned i = 0; i < SUMMARY_MAX_PERCENTILES; i++) {
         l.percentile[i] = NAN;
         l.ci95[i] = (struct interval){NAN, NAN, false, false};
+        l.n_eff_of[i] = 0;
     }
     return l;
 }
 
-/* The ranks a latency is made of: of each percentile itself and its interval's ends, then of p50
- * and p99. */
-enum { RANKS_EACH = 3, RANKS_MAX = SUMMARY_MAX_PERCENTILES * RANKS_EACH + 2 };
-
-struct ranks {
-    size_t k[RANKS_MAX]; /* 0 or n + 1: no such value */
-    size_t n;
+/* How certain each percentile is, and the median whether or not it is shown. */
+struct certainty {
+    double p[SUMMARY_MAX_PERCENTILES + 1];
+    struct blockci of[SUMMARY_MAX_PERCENTILES + 1];
+    size_t n; /* of the percentiles; the median is behind them */
 };
 
-static struct ranks ranks_of(size_t n, const struct summary_options *o)
+static void name_percentiles(const struct summary_options *o, struct certainty *c)
 {
-    struct ranks r = {0};
-    for (size_t i = 0; i < o->percentile_count; i++) {
-        double p = o->percentiles[i] / 100;
-        r.k[r.n] = rank_of(p, n);
-        interval_quantile_ranks(n, p, ci_level, &r.k[r.n + 1], &r.k[r.n + 2]);
-        r.n += RANKS_EACH;
-    }
-    r.k[r.n++] = rank_of(0.5, n);
-    r.k[r.n++] = rank_of(0.99, n);
-    return r;
+    c->n = o->percentile_count;
+    for (size_t i = 0; i < c->n; i++)
+        c->p[i] = o->percentiles[i] / 100;
+    c->p[c->n] = 0.5;
 }
 
-/* value[i] is what stands at rank r->k[i]; ignored where there is no such rank. */
-static void fill_ranks(const struct ranks *r, const double *value, size_t n,
-                       const struct summary_options *o, struct latency *out)
+static void judge_claims(struct certainty *c, struct latency *out)
 {
-    for (size_t i = 0; i < o->percentile_count; i++) {
-        const size_t *k = &r->k[i * RANKS_EACH];
-        const double *v = &value[i * RANKS_EACH];
+    for (size_t i = 0; i < c->n; i++) {
+        claim_judge(&c->of[i], c->p[i]);
+        out->n_eff_of[i] = c->of[i].n_eff;
+    }
+    out->n_eff = c->of[c->n].n_eff;
+}
+
+/* The ranks of the intervals' ends, two of each percentile; 0 and n + 1 where there is no bound. */
+static void interval_ranks(const struct certainty *c, size_t n, size_t *k)
+{
+    for (size_t i = 0; i < c->n; i++)
+        claim_ranks(&c->of[i], n, c->p[i], &k[2 * i], &k[2 * i + 1]);
+}
+
+/* value[i] is what stands at rank k[i]; ignored where there is no such rank. */
+static void fill_intervals(size_t percentiles, const size_t *k, const double *value, size_t n,
+                           struct latency *out)
+{
+    for (size_t i = 0; i < percentiles; i++) {
         struct interval *ci = &out->ci95[i];
-        out->percentile[i] = ms(v[0]);
-        ci->has_low = k[1] >= 1;
-        ci->has_high = k[2] <= n;
-        ci->low = ci->has_low ? ms(v[1]) : NAN;
-        ci->high = ci->has_high ? ms(v[2]) : NAN;
+        ci->has_low = k[2 * i] >= 1;
+        ci->has_high = k[2 * i + 1] <= n;
+        ci->low = ci->has_low ? ms(value[2 * i]) : NAN;
+        ci->high = ci->has_high ? ms(value[2 * i + 1]) : NAN;
     }
-    double p50 = value[r->n - 2], p99 = value[r->n - 1];
-    out->tail_ratio = p50 > 0 ? p99 / p50 : NAN;
 }
 
-void latency_of_values(double *ns, size_t n, const struct summary_options *o, struct latency *out)
+static double ratio(double p99, double p50)
+{
+    return p50 > 0 ? p99 / p50 : NAN;
+}
+
+void latency_of_values(const double *ns, size_t n, const struct summary_options *o,
+                       struct latency *out)
 {
     *out = empty_latency();
     if (n == 0)
@@ -73,18 +86,30 @@ void latency_of_values(double *ns, size_t n, const struct summary_options *o, st
     struct moments m = {0};
     for (size_t i = 0; i < n; i++)
         moments_add(&m, ns[i]);
-    rank_sort(ns, n);
-    struct ranks r = ranks_of(n, o);
-    double value[RANKS_MAX] = {0};
-    for (size_t i = 0; i < r.n; i++)
-        value[i] = r.k[i] >= 1 && r.k[i] <= n ? ns[r.k[i] - 1] : NAN;
+    double *sorted = mem_alloc(n * sizeof *sorted);
+    memcpy(sorted, ns, n * sizeof *sorted);
+    rank_sort(sorted, n);
+
+    struct certainty c;
+    name_percentiles(o, &c);
+    for (size_t i = 0; i <= c.n; i++)
+        blockci_quantile(ns, n, c.p[i], ci_level, &c.of[i]);
+    judge_claims(&c, out);
+    size_t k[2 * SUMMARY_MAX_PERCENTILES];
+    double value[2 * SUMMARY_MAX_PERCENTILES] = {0};
+    interval_ranks(&c, n, k);
+    for (size_t i = 0; i < 2 * c.n; i++)
+        value[i] = k[i] >= 1 && k[i] <= n ? sorted[k[i] - 1] : NAN;
+    fill_intervals(c.n, k, value, n, out);
+    for (size_t i = 0; i < c.n; i++)
+        out->percentile[i] = latency_rank_ms(sorted, n, c.p[i]);
     out->n = n;
-    out->n_eff = (double)n;
     out->mean = ms(m.mean);
     out->sd = n >= 2 ? ms(moments_sd(&m)) : NAN;
-    out->min = ms(ns[0]);
-    out->max = ms(ns[n - 1]);
-    fill_ranks(&r, value, n, o, out);
+    out->min = ms(m.min);
+    out->max = ms(m.max);
+    out->tail_ratio = ratio(latency_rank_ms(sorted, n, 0.99), latency_rank_ms(sorted, n, 0.5));
+    free(sorted);
 }
 
 /* Standard deviation from exact sums: what the subtraction cancels is lost once, in long double. */
@@ -96,27 +121,40 @@ static double gap_sd_ns(const struct gap_pool *g)
     return g->n >= 2 ? sqrt((double)(rest > 0 ? rest : 0) / (double)(n - 1)) : NAN;
 }
 
+/* The percentiles first: how certain they are, and so where their intervals end, is counted at
+ * their values. */
 void latency_of_gaps(const struct gap_pool *g, const struct summary_options *o, struct latency *out)
 {
+    enum { MEDIAN_AND_P99 = 2, EACH = SUMMARY_MAX_PERCENTILES + MEDIAN_AND_P99 };
     *out = empty_latency();
     if (g->n == 0)
         return;
-    struct ranks r = ranks_of(g->n, o);
-    size_t inside[RANKS_MAX] = {0};
-    uint64_t found[RANKS_MAX] = {0};
-    double value[RANKS_MAX] = {0};
-    for (size_t i = 0; i < r.n; i++)
-        inside[i] = r.k[i] < 1 ? 1 : r.k[i] > g->n ? g->n : r.k[i];
-    rank_select_many_u64(g->list, g->n, inside, r.n, found);
-    for (size_t i = 0; i < r.n; i++)
-        value[i] = (double)found[i];
+    struct certainty c;
+    name_percentiles(o, &c);
+    size_t at[EACH], k[2 * SUMMARY_MAX_PERCENTILES], inside[2 * SUMMARY_MAX_PERCENTILES];
+    uint64_t quantile[EACH], end[2 * SUMMARY_MAX_PERCENTILES];
+    double value[2 * SUMMARY_MAX_PERCENTILES] = {0};
+    for (size_t i = 0; i <= c.n; i++)
+        at[i] = rank_of(c.p[i], g->n);
+    at[c.n + 1] = rank_of(0.99, g->n);
+    rank_select_many_u64(g->list, g->n, at, c.n + MEDIAN_AND_P99, quantile);
+    gapci_quantiles(g, c.p, quantile, c.n + 1, c.of);
+    judge_claims(&c, out);
+    interval_ranks(&c, g->n, k);
+    for (size_t i = 0; i < 2 * c.n; i++)
+        inside[i] = k[i] < 1 ? 1 : k[i] > g->n ? g->n : k[i];
+    rank_select_many_u64(g->list, g->n, inside, 2 * c.n, end);
+    for (size_t i = 0; i < 2 * c.n; i++)
+        value[i] = (double)end[i];
+    fill_intervals(c.n, k, value, g->n, out);
+    for (size_t i = 0; i < c.n; i++)
+        out->percentile[i] = ms((double)quantile[i]);
     out->n = g->n;
-    out->n_eff = (double)g->n;
     out->mean = ms((double)g->sum_ns / (double)g->n);
     out->sd = ms(gap_sd_ns(g));
     out->min = ms((double)g->min_ns);
     out->max = ms((double)g->max_ns);
-    fill_ranks(&r, value, g->n, o, out);
+    out->tail_ratio = ratio((double)quantile[c.n + 1], (double)quantile[c.n]);
 }
 
 size_t latency_collect(const struct sample_set *set, const struct window *w, enum latency_metric m,

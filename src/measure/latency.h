@@ -1,17 +1,19 @@
 #ifndef LOADLINE_MEASURE_LATENCY_H
 #define LOADLINE_MEASURE_LATENCY_H
 
-/* Samples → struct latency. Percentiles are the ⌈np⌉-th smallest value; intervals are the binomial order-statistic
- * ones for independent values (n_eff = n). */
+/* Samples → struct latency. Percentiles are the ⌈np⌉-th smallest value; intervals come from batch means of what lies
+ * below them (stats/blockci.h, gapci.h), where they may be claimed at all (claim.h). */
 
 #include "measure/events.h"
 #include "measure/samples.h"
 
-/* Sorts ns. */
-void latency_of_values(double *ns, size_t n, const struct summary_options *o, struct latency *out);
+/* ns in the order of the requests' intended times. */
+void latency_of_values(const double *ns, size_t n, const struct summary_options *o,
+                       struct latency *out);
 void latency_of_gaps(const struct gap_pool *g, const struct summary_options *o, struct latency *out);
 
-/* Copies metric m of the window's samples that have one; to ≥ set->n values. Returns how many. */
+/* Copies metric m of the window's samples that have one, in the order of the set; to ≥ set->n values. Returns how many.
+ */
 size_t latency_collect(const struct sample_set *set, const struct window *w, enum latency_metric m,
                        double *to);
 

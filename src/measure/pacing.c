@@ -52,25 +52,6 @@ static bool found_cap_full(const struct slots *s, const struct sample *q, int64_
     return begun >= over && begun - over >= (size_t)cap;
 }
 
-static int by_intended(const void *a, const void *b)
-{
-    const struct sample *x = *(const struct sample *const *)a,
-                        *y = *(const struct sample *const *)b;
-    if (x->intended_ns != y->intended_ns)
-        return x->intended_ns < y->intended_ns ? -1 : 1;
-    return (x->index > y->index) - (x->index < y->index);
-}
-
-/* The measured requests and the tail's in the order of the schedule. */
-static const struct sample **in_order(const struct sample_set *set)
-{
-    const struct sample **list = MEM_ARRAY(const struct sample *, set->n + 1);
-    for (size_t i = 0; i < set->n; i++)
-        list[i] = &set->list[i];
-    qsort(list, set->n, sizeof(list[0]), by_intended);
-    return list;
-}
-
 /* Held back by the cap: found it full, or others queued. A slot stands free for a moment between an
  * end and the next start; who arrives then goes to the end of the queue all the same. */
 static bool held_back(const struct slots *s, const struct sample *q, int64_t cap,
@@ -121,14 +102,13 @@ void pacing_judge(const struct run_record *run, const struct sample_set *set, st
 {
     bool capped = strcmp(run->mode, "open") == 0 && run->max_concurrency > 0;
     struct slots slots = capped ? slots_of(set) : (struct slots){0};
-    const struct sample **list = in_order(set);
     double *lag = MEM_ARRAY(double, set->n + 1);
     size_t n = 0;
     int64_t queued_until_ns = RECORD_NONE;
     struct span intended = {0}, started = {0};
     *out = (struct pacing){0};
     for (size_t i = 0; i < set->n; i++) {
-        const struct sample *q = list[i];
+        const struct sample *q = &set->list[i];
         bool held = capped && held_back(&slots, q, run->max_concurrency, &queued_until_ns);
         if (q->phase != 1)
             continue;
@@ -143,7 +123,6 @@ void pacing_judge(const struct run_record *run, const struct sample_set *set, st
     fill_lags(lag, n, out);
     out->scheduled_per_s = span_rate(&intended);
     out->started_per_s = span_rate(&started);
-    free(list);
     free(lag);
     free(slots.start);
     free(slots.end);

@@ -175,6 +175,23 @@ int samples_take(struct sample_set *set, const struct request_record *q, struct 
     return OK;
 }
 
+static int by_intended(const void *a, const void *b)
+{
+    const struct sample *x = a, *y = b;
+    if (x->intended_ns != y->intended_ns)
+        return x->intended_ns < y->intended_ns ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+void samples_sort(struct sample_set *set)
+{
+    bool sorted = true;
+    for (size_t i = 1; i < set->n && sorted; i++)
+        sorted = by_intended(&set->list[i - 1], &set->list[i]) <= 0;
+    if (!sorted)
+        qsort(set->list, set->n, sizeof *set->list, by_intended);
+}
+
 struct pass {
     struct sample_set *set;
     struct err *e;
@@ -193,6 +210,7 @@ int samples_read(struct record_reader *r, int64_t run_id, struct sample_set *out
     int rc = record_reader_requests(r, run_id, false, take, &pass, e);
     if (rc != 0)
         samples_release(out);
+    samples_sort(out);
     return rc;
 }
 

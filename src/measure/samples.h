@@ -2,7 +2,8 @@
 #define LOADLINE_MEASURE_SAMPLES_H
 
 /* The requests of a run in compact form: one pass over the file without its gaps. Warm-up requests are counted
- * and kept out of everything else. */
+ * and kept out of everything else. Who takes records one by one calls samples_sort after the last: everything else
+ * here wants the list in the order of its intended times. */
 
 #include "base/arena.h"
 #include "measure/summary.h"
@@ -29,7 +30,7 @@ struct lengths { /* tokens of completed requests */
 };
 
 struct sample_set {
-    struct sample *list; /* phases measure and tail */
+    struct sample *list; /* phases measure and tail, by intended time, then index */
     size_t n, capacity;
 
     /* Over the requests of phase measure. */
@@ -53,6 +54,9 @@ struct sample_set {
 
 /* Adds one record to a set that was zeroed or read before. ERR_INPUT for values that cannot be. */
 int samples_take(struct sample_set *set, const struct request_record *q, struct err *e);
+void samples_sort(struct sample_set *set);
+
+/* As taken, and sorted. */
 int samples_read(struct record_reader *r, int64_t run_id, struct sample_set *out, struct err *e);
 void samples_release(struct sample_set *s);
 

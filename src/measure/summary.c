@@ -16,6 +16,7 @@
 #include "measure/samples.h"
 #include "measure/verdict.h"
 #include "measure/window.h"
+#include "stats/rank.h"
 
 static const double default_percentiles[] = {50, 75, 90, 95, 99, 99.9};
 
@@ -161,8 +162,8 @@ static double fill_latencies(struct summary *s, const struct sample_set *set,
         }
         size_t n = latency_collect(set, w, (enum latency_metric)m, values);
         latency_of_values(values, n, &s->options, &s->latency[m]);
-        if (m == LATENCY_TTFT)
-            ttft_p50_ms = latency_rank_ms(values, n, 0.5);
+        if (m == LATENCY_TTFT && n > 0)
+            ttft_p50_ms = rank_select(values, n, rank_of(0.5, n)) / 1e6;
     }
     free(values);
     s->stalled_share = ev->judged > 0 ? (double)ev->stalled / (double)ev->judged : NAN;

@@ -38,7 +38,8 @@ const char *latency_metric_name(enum latency_metric m); /* "ttft_ms", … */
 
 struct latency {
     uint64_t n;
-    double n_eff;            /* n while intervals are for independent values */
+    double n_eff;            /* as many independent values would make the median as certain; 0 when n is */
+    double n_eff_of[SUMMARY_MAX_PERCENTILES]; /* likewise for each percentile */
     double mean, sd, min, max;
     double percentile[SUMMARY_MAX_PERCENTILES];
     struct interval ci95[SUMMARY_MAX_PERCENTILES];
@@ -81,7 +82,7 @@ struct summary {
     struct run_record run;
     struct summary_options options;  /* percentiles as used */
     double window_start_s, window_end_s;
-    bool steady;                     /* a window was found: warm-up cut off and something left */
+    bool steady;                     /* a window was found: warm-up cut off, what is left has settled */
 
     uint64_t offered, sent, completed, failed, dropped;
     uint64_t errors[OUTCOME_COUNT];

@@ -350,6 +350,16 @@ int tls_write(struct tls *t, struct slice plain, struct buf *send, struct err *e
     return rc;
 }
 
+void tls_end(struct tls *t, struct buf *send)
+{
+    if (!SSL_is_init_finished(t->ssl))
+        return;
+    t->send = send;
+    SSL_shutdown(t->ssl);
+    ERR_clear_error();
+    t->send = NULL;
+}
+
 bool tls_resumed(const struct tls *t)
 {
     return SSL_session_reused(t->ssl);

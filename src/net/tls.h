@@ -38,6 +38,8 @@ int tls_handshake(struct tls *t, struct buf *send, struct err *e);
 /* Decrypts into out (room bytes). > 0 bytes, 0 none now, ERR_TLS; *closed on close_notify. */
 long tls_read(struct tls *t, char *out, size_t room, bool *closed, struct buf *send, struct err *e);
 int tls_write(struct tls *t, struct slice plain, struct buf *send, struct err *e);
+/* That nothing more will be sent, in order (close_notify); nothing before the handshake is complete. */
+void tls_end(struct tls *t, struct buf *send);
 bool tls_resumed(const struct tls *t);
 const char *tls_version(const struct tls *t);
 

@@ -336,6 +336,13 @@ void record_writer_finding(struct record_writer *w, const struct finding_record 
     queue_put_finding(&w->queue, current_run(w), f);
 }
 
+void record_writer_catch_up(struct record_writer *w)
+{
+    pthread_mutex_lock(&w->store_lock);
+    drain(w);
+    pthread_mutex_unlock(&w->store_lock);
+}
+
 int record_writer_meta(struct record_writer *w, const char *key, const char *value, struct err *e)
 {
     pthread_mutex_lock(&w->store_lock);

@@ -35,6 +35,9 @@ void record_writer_second(struct record_writer *w, const struct second_record *s
 void record_writer_sample(struct record_writer *w, const struct sample_record *s);
 void record_writer_finding(struct record_writer *w, const struct finding_record *f);
 
+/* Writes what is queued now, on the caller's thread: for whoever makes records faster than a disk takes them. */
+void record_writer_catch_up(struct record_writer *w);
+
 /* A fact about the whole file (its table meta), replacing what the key held. Blocking. */
 int record_writer_meta(struct record_writer *w, const char *key, const char *value, struct err *e);
 

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "record/virtual.h"
 #include "report/json_values.h"
 
 /* docs/metrics.md names every key. */
@@ -201,18 +202,23 @@ static json_t *lag_object(double p50, double p99, double max)
     return o;
 }
 
+/* Without an instrument there are no figures of one: in virtual time all but the counts are null.
+ */
 static json_t *instrument_object(const struct summary *s)
 {
     json_t *o = json_object();
-    put(o, "rx_stamped_fraction", real(s->instrument.rx_stamped_fraction));
-    put(o, "censored_fraction", real(s->instrument.censored_fraction));
-    put(o, "censored_ours_fraction", real(s->instrument.censored_ours_fraction));
+    bool virtual = virtual_run(&s->run);
+    put(o, "virtual_time", json_boolean(virtual));
+    put(o, "rx_stamped_fraction", real(virtual ? NAN : s->instrument.rx_stamped_fraction));
+    put(o, "censored_fraction", real(virtual ? NAN : s->instrument.censored_fraction));
+    put(o, "censored_ours_fraction", real(virtual ? NAN : s->instrument.censored_ours_fraction));
     put(o, "read_lag_ms",
         lag_object(s->instrument.read_lag_p50_ms, s->instrument.read_lag_p99_ms,
                    s->instrument.read_lag_max_ms));
     put(o, "schedule_lag_ms",
-        lag_object(s->instrument.schedule_lag_p50_ms, s->instrument.schedule_lag_p99_ms,
-                   s->instrument.schedule_lag_max_ms));
+        virtual ? lag_object(NAN, NAN, NAN)
+                : lag_object(s->instrument.schedule_lag_p50_ms, s->instrument.schedule_lag_p99_ms,
+                             s->instrument.schedule_lag_max_ms));
     put(o, "cpu_user_us_per_event", real(s->instrument.cpu_user_us_per_event));
     put(o, "cpu_total_us_per_event", real(s->instrument.cpu_total_us_per_event));
     put(o, "spin_fraction", real(s->instrument.spin_fraction));

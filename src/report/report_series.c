@@ -49,7 +49,7 @@ static void put_row(struct layout *l, const struct series_metric *m)
         snprintf(interval, sizeof interval, "[%s, %s]", layout_rate(m->ci95.low, low),
                  layout_rate(m->ci95.high, high));
     else
-        snprintf(interval, sizeof interval, "no bounds");
+        snprintf(interval, sizeof interval, "no bound");
     layout_cell(l, TONE_PLAIN, 2 * CELL - 2, interval);
     layout_newline(l);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/units.h"
+#include "record/virtual.h"
 #include "report/calibration_quote.h"
 #include "report/layout.h"
 #include "report/tables.h"
@@ -207,7 +208,8 @@ static void put_tokens(struct layout *l, const struct summary *s)
     tokens_part(&p, "input", s->asked_input_mean, s->got_input_mean);
     tokens_part(&p, "output", s->asked_output_mean, s->got_output_mean);
     if (s->output_source != TOKENS_NONE)
-        part(&p, "counted by %s", source_words[s->output_source]);
+        part(&p, "counted by %s",
+             virtual_run(&s->run) ? "the simulated engine" : source_words[s->output_source]);
     if (!isnan(s->tokens_per_event))
         part(&p, "%.2f tokens/event", s->tokens_per_event);
     layout_field(l, 0, "Tokens", "%s", p.text);
@@ -286,6 +288,12 @@ static void put_instrument(struct layout *l, const struct summary *s)
 {
     struct parts p = {0};
     char a[LAYOUT_NUMBER], b[LAYOUT_NUMBER];
+    if (virtual_run(&s->run)) {
+        layout_field(l, 0, "Instrument",
+                     "none: virtual time; these are the simulated engine's own times, without "
+                     "client or network");
+        return;
+    }
     if (!isnan(s->instrument.rx_stamped_fraction))
         part(&p, "%s kernel stamps", layout_percent(s->instrument.rx_stamped_fraction, a));
     if (!isnan(s->instrument.censored_fraction))
@@ -402,10 +410,13 @@ static void put_foot(struct layout *l, const struct summary *s, const struct rep
     layout_wrap(
         l, TONE_DIM, 0, 0,
         "Percentiles are ranks, the ⌈np⌉-th smallest value, never interpolated; 95 % intervals "
-        "assume independent requests. ttft and e2e count from the intended arrival.");
+        "allow for the likeness of requests near in time. ttft and e2e count from the intended "
+        "arrival.");
     if (marked)
-        layout_wrap(l, TONE_DIM, 0, 0,
-                    "* too few values: no upper bound can be given for this percentile.");
+        layout_wrap(
+            l, TONE_DIM, 0, 0,
+            "* no bound: too few requests, or too alike, to say how far this percentile is from "
+            "the long run's.");
     layout_newline(l);
     if (style->run_file)
         layout_field(l, 0, "Run file", "%s, from which every figure above can be recomputed",

@@ -54,7 +54,7 @@ static void put_head(struct layout *l, const char *title)
         buf_putc(l->out, ' ');
 }
 
-/* A number with room behind it for the mark of a percentile without an upper bound. */
+/* A number with room behind it for the mark of a percentile without a bound. */
 static void put_value(struct layout *l, double ms, bool unbounded)
 {
     char number[LAYOUT_NUMBER], text[LAYOUT_NUMBER + 2];
@@ -89,7 +89,7 @@ static void interval_text(const struct interval *ci, char *out, size_t n)
     else if (ci->has_high)
         snprintf(out, n, "[no lower bound, %s]", layout_ms(ci->high, high));
     else
-        snprintf(out, n, "[no bounds]");
+        snprintf(out, n, "[no bound]");
 }
 
 /* Place among the picked of percentile `wanted`, or `otherwise`. */

@@ -391,7 +391,8 @@ static int read_numeric(struct reader *r, struct slice key)
 
 static int read_field(struct reader *r, struct slice key)
 {
-    if (json_peek(&r->j) == JSON_NULL) {
+    enum json_type type = json_peek(&r->j);
+    if (type == JSON_NULL || type == JSON_INVALID) { /* the second is no JSON, and noted as such */
         json_skip(&r->j);
         return OK;
     }

@@ -74,6 +74,26 @@ void client_close(struct client *c)
     }
 }
 
+/* Under TLS, an end that is not announced may be an attacker's (RFC 8446, 6.1). One small record,
+ * which the kernel takes unless the client has long ceased to read. */
+static void announce_end(struct client *c)
+{
+    struct buf *wire = &c->server->wire;
+    if (!c->tls || c->out.n > 0)
+        return;
+    buf_clear(wire);
+    tls_end(c->tls, wire);
+    if (wire->n > 0)
+        (void)send(c->fd, wire->p, wire->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void client_end(struct client *c)
+{
+    if (c->fd >= 0)
+        announce_end(c);
+    client_close(c);
+}
+
 void client_reset(struct client *c)
 {
     struct linger at_once = {.l_onoff = 1};
@@ -104,7 +124,7 @@ void client_expire(struct server *s, int64_t now_ns)
         next = c->next;
         int64_t allowed_s = c->lingering ? LINGER_S : IDLE_S;
         if (!c->generation && now_ns - c->active_ns > allowed_s * NS_PER_S)
-            client_close(c);
+            client_end(c);
     }
 }
 
@@ -210,6 +230,7 @@ bool client_send_tokens(struct client *c, const char *p, size_t n, size_t bound,
  * unread bytes would destroy the answer on its way. */
 static void finish(struct client *c)
 {
+    announce_end(c);
     if (c->lingering && shutdown(c->fd, SHUT_WR) == 0)
         watch(c);
     else
@@ -459,7 +480,9 @@ static void take_cipher(struct client *c, struct slice bytes)
         if (n > 0)
             take_plain(c, slice_make(s->plain_buffer, (size_t)n));
     }
-    if (n < 0 || closed)
+    if (closed)
+        client_end(c);
+    else if (n < 0)
         client_close(c);
 }
 

@@ -73,6 +73,10 @@ void client_answered(struct client *c);
 /* After a generation's answer: goes on with the requests that came in meanwhile. */
 void client_resume(struct client *c);
 
+/* Closes it in order: under TLS the client is told that no more will come, if all before has gone out. */
+void client_end(struct client *c);
+
+/* Closes it as it is. */
 void client_close(struct client *c);
 
 /* Closes it with a reset. */

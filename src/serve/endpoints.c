@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "serve/ask.h"
 #include "serve/generation.h"
 #include "serve/reply.h"
@@ -156,16 +157,29 @@ static void answer_reset(struct client *c)
 static const struct endpoint_row {
     const char *path, *method;
     void (*answer)(struct client *c);
+    bool always; /* also while the server starts */
 } table[] = {
-    {"/v1/completions", "POST", answer_completion},
-    {"/v1/chat/completions", "POST", answer_chat},
-    {"/v1/models", "GET", answer_models},
-    {"/health", "GET", answer_health},
-    {"/version", "GET", answer_version},
-    {"/metrics", "GET", answer_metrics},
-    {"/tokenize", "POST", answer_tokenize},
-    {"/reset_prefix_cache", "POST", answer_reset},
+    {"/v1/completions", "POST", answer_completion, false},
+    {"/v1/chat/completions", "POST", answer_chat, false},
+    {"/v1/models", "GET", answer_models, false},
+    {"/health", "GET", answer_health, false},
+    {"/version", "GET", answer_version, true},
+    {"/metrics", "GET", answer_metrics, true},
+    {"/tokenize", "POST", answer_tokenize, false},
+    {"/reset_prefix_cache", "POST", answer_reset, false},
 };
+
+static void answer_row(struct client *c, const struct endpoint_row *row)
+{
+    if (strcmp(c->method, row->method) != 0)
+        client_refuse(c, 405, "this path has another method: see the Allow header", NULL,
+                      row->method);
+    else if (!row->always && clock_mono_ns() < c->server->ready_ns)
+        client_refuse(c, 503, "the model is being loaded: try again when /health answers 200", NULL,
+                      NULL);
+    else
+        row->answer(c);
+}
 
 void endpoints_answer(struct client *c)
 {
@@ -173,14 +187,10 @@ void endpoints_answer(struct client *c)
     if (query)
         *query = '\0';
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (strcmp(c->target, table[i].path) != 0)
-            continue;
-        if (strcmp(c->method, table[i].method) == 0)
-            table[i].answer(c);
-        else
-            client_refuse(c, 405, "this path has another method: see the Allow header", NULL,
-                          table[i].method);
-        return;
+        if (strcmp(c->target, table[i].path) == 0) {
+            answer_row(c, &table[i]);
+            return;
+        }
     }
     client_refuse(c, 404, "no such path: try /v1/completions, /v1/chat/completions or /v1/models",
                   NULL, NULL);

@@ -4,10 +4,41 @@
 
 #include "base/clock.h"
 
-/* Upper bounds of vLLM's time_to_first_token_seconds, in seconds. */
-static const double ttft_bounds_s[EXPOSITION_TTFT_BOUNDS] = {
-    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75,
-    1,     2.5,   5,    7.5,  10,   20,   40,   80,  160,  640, 2560,
+/* Upper bounds of vLLM's histograms (vllm/v1/metrics/loggers.py). */
+static const struct buckets_bounds first_tokens_s = {
+    .n = 22, .at = {0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75,
+                    1,     2.5,   5,    7.5,  10,   20,   40,   80,  160,  640, 2560}};
+static const struct buckets_bounds token_gaps_s = {.n = 19,
+                                                   .at = {0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
+                                                          0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+                                                          20, 40, 80}};
+static const struct buckets_bounds requests_s = {
+    .n = 21, .at = {0.3, 0.5, 0.8, 1,  1.5, 2,   2.5, 5,   10,   15,  20,
+                    30,  40,  50,  60, 120, 240, 480, 960, 1920, 7680}};
+static const struct buckets_bounds step_tokens = {
+    .n = 13, .at = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384}};
+
+static const struct {
+    const char *name, *help;
+    const struct buckets_bounds *bounds;
+} histograms[EXPOSITION_HISTOGRAMS] = {
+    [EXPOSITION_FIRST_TOKEN] = {"time_to_first_token_seconds",
+                                "From the whole request to its first token.", &first_tokens_s},
+    [EXPOSITION_BETWEEN_TOKENS] = {"inter_token_latency_seconds",
+                                   "Between a request's messages of tokens.", &token_gaps_s},
+    [EXPOSITION_PER_OUTPUT_TOKEN] = {"request_time_per_output_token_seconds",
+                                     "Mean of a request's tokens behind the first.", &token_gaps_s},
+    [EXPOSITION_WHOLE] = {"e2e_request_latency_seconds",
+                          "From the whole request to its last token.", &requests_s},
+    [EXPOSITION_QUEUE] = {"request_queue_time_seconds",
+                          "From the whole request until it was first admitted.", &requests_s},
+    [EXPOSITION_PREFILL] = {"request_prefill_time_seconds", "From then to its first token.",
+                            &requests_s},
+    [EXPOSITION_DECODE] = {"request_decode_time_seconds", "From its first token to its last.",
+                           &requests_s},
+    [EXPOSITION_STEP_TOKENS] =
+        {"iteration_tokens_total",
+         "Tokens that a step gave out, and prompts whose first was among them.", &step_tokens},
 };
 
 const char *finish_name(enum finish f)
@@ -16,15 +47,14 @@ const char *finish_name(enum finish f)
     return names[f];
 }
 
-void exposition_first_token(struct exposition *x, int64_t prompt_tokens, int64_t ttft_ns)
+void exposition_add(struct exposition *x, enum exposition_of what, double value)
 {
-    double s = (double)ttft_ns / (double)NS_PER_S;
-    int bucket = 0;
-    while (bucket < EXPOSITION_TTFT_BOUNDS && s > ttft_bounds_s[bucket])
-        bucket++;
-    x->ttft_count[bucket]++;
-    x->ttft_sum_s += s;
-    x->prompt_tokens += (uint64_t)prompt_tokens;
+    buckets_add(&x->of[what], histograms[what].bounds, value);
+}
+
+void exposition_add_ns(struct exposition *x, enum exposition_of what, int64_t ns)
+{
+    exposition_add(x, what, (double)ns / (double)NS_PER_S);
 }
 
 struct page {
@@ -122,20 +152,15 @@ static void put_finished(const struct page *p)
         }
 }
 
-static void put_ttft(const struct page *p, int replica)
+static void put_histogram(const struct page *p, enum exposition_of what)
 {
-    const struct exposition *x = p->counted[replica];
-    uint64_t below = 0;
-    char label[48];
-    for (int b = 0; b < EXPOSITION_TTFT_BOUNDS; b++) {
-        below += x->ttft_count[b];
-        snprintf(label, sizeof label, ",le=\"%g\"", ttft_bounds_s[b]);
-        sample(p, "time_to_first_token_seconds_bucket", label, replica, (double)below);
+    char name[64], labels[128];
+    snprintf(name, sizeof name, "vllm:%s", histograms[what].name);
+    describe(p->out, histograms[what].name, "histogram", histograms[what].help);
+    for (int i = 0; i < p->replicas; i++) {
+        snprintf(labels, sizeof labels, "engine=\"%d\",model_name=\"%s\"", i, p->model);
+        buckets_put(p->out, name, labels, &p->counted[i]->of[what], histograms[what].bounds);
     }
-    below += x->ttft_count[EXPOSITION_TTFT_BOUNDS];
-    sample(p, "time_to_first_token_seconds_bucket", ",le=\"+Inf\"", replica, (double)below);
-    sample(p, "time_to_first_token_seconds_sum", "", replica, x->ttft_sum_s);
-    sample(p, "time_to_first_token_seconds_count", "", replica, (double)below);
 }
 
 void exposition_page(struct buf *out, const char *model, const struct exposition *const *counted,
@@ -148,8 +173,6 @@ void exposition_page(struct buf *out, const char *model, const struct exposition
             sample(&p, metrics[m].name, "", i, metrics[m].read(counted[i], &engines[i]));
     }
     put_finished(&p);
-    describe(out, "time_to_first_token_seconds", "histogram",
-             "From the whole request to its first token.");
-    for (int i = 0; i < replicas; i++)
-        put_ttft(&p, i);
+    for (int h = 0; h < EXPOSITION_HISTOGRAMS; h++)
+        put_histogram(&p, (enum exposition_of)h);
 }

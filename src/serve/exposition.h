@@ -6,22 +6,34 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "serve/buckets.h"
 #include "sim/engine.h"
-
-enum { EXPOSITION_TTFT_BOUNDS = 22 };
 
 enum finish { FINISH_STOP, FINISH_LENGTH, FINISH_ABORT, FINISH_REASONS };
 
 const char *finish_name(enum finish f);
 
-struct exposition { /* what the server counts for one replica, besides the engine's own counts */
-    uint64_t finished[FINISH_REASONS];
-    uint64_t prompt_tokens;                      /* of requests that got their first token */
-    uint64_t ttft_count[EXPOSITION_TTFT_BOUNDS + 1]; /* per bucket, the last above every bound */
-    double ttft_sum_s;
+/* Histograms. Where nothing else is said: with the last token of a request that was not cut short. */
+enum exposition_of {
+    EXPOSITION_FIRST_TOKEN,      /* s from the arrival; with the first token */
+    EXPOSITION_BETWEEN_TOKENS,   /* s; with each message of tokens behind the first */
+    EXPOSITION_PER_OUTPUT_TOKEN, /* s, the mean of the tokens behind the first, where there are any */
+    EXPOSITION_WHOLE,            /* s from the arrival to the last token, in three parts: */
+    EXPOSITION_QUEUE,            /* until it was first admitted, */
+    EXPOSITION_PREFILL,          /* to the first token, */
+    EXPOSITION_DECODE,           /* to the last */
+    EXPOSITION_STEP_TOKENS,      /* of a step that gave out any: those, and prompts whose first token was among them */
+    EXPOSITION_HISTOGRAMS,
 };
 
-void exposition_first_token(struct exposition *x, int64_t prompt_tokens, int64_t ttft_ns);
+struct exposition { /* what the server counts for one replica, besides the engine's own counts */
+    uint64_t finished[FINISH_REASONS];
+    uint64_t prompt_tokens; /* of requests that got their first token */
+    struct buckets of[EXPOSITION_HISTOGRAMS];
+};
+
+void exposition_add(struct exposition *x, enum exposition_of what, double value);
+void exposition_add_ns(struct exposition *x, enum exposition_of what, int64_t ns);
 
 /* One page over all replicas, each with its own "engine" label. */
 void exposition_page(struct buf *out, const char *model, const struct exposition *const *counted,

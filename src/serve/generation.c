@@ -12,8 +12,6 @@
 #include "sim/text.h"
 
 enum {
-    /* vLLM and OpenAI: the length of a completion whose body names none. */
-    COMPLETION_DEFAULT_TOKENS = 16,
     /* Bytes a reader of a stream may leave unread, besides what the kernel holds for it. */
     MAX_BACKLOG_BYTES = 1 << 20,
     ID_BYTES = 40,
@@ -33,6 +31,7 @@ struct generation {
     int64_t done;    /* tokens given out */
     uint64_t spoken; /* bytes of text given out */
     int64_t arrived_ns, created_s;
+    int64_t admitted_ns, first_ns, newest_ns; /* its first step's begin; its tokens */
     char id[ID_BYTES];
     struct buf event; /* stream: an event's front, then its back from back_at */
     size_t back_at;
@@ -60,17 +59,6 @@ static struct reply_usage usage_of(const struct generation *g)
 }
 
 /* ---- beginning ---- */
-
-/* The longest output the body allows; 0 when there is no room for it. */
-static int64_t output_limit(const struct server *s, const struct ask *a, bool chat)
-{
-    int64_t room = s->config->max_model_len - a->prompt_tokens;
-    if (room < 1)
-        return 0;
-    if (a->max_tokens > 0)
-        return a->max_tokens <= room ? a->max_tokens : 0;
-    return chat || room < COMPLETION_DEFAULT_TOKENS ? room : COMPLETION_DEFAULT_TOKENS;
-}
 
 static int refuse_length(const struct server *s, const struct ask *a, bool chat,
                          struct ask_fault *fault)
@@ -140,7 +128,7 @@ static void enter(struct generation *g, struct ask *a)
 int generation_begin(struct client *c, struct ask *a, bool chat, struct ask_fault *fault)
 {
     struct server *s = c->server;
-    int64_t limit = output_limit(s, a, chat);
+    int64_t limit = spec_output_limit(s->config, a->prompt_tokens, a->max_tokens, chat);
     if (limit < 1)
         return refuse_length(s, a, chat, fault);
     struct generation *g = MEM_NEW(struct generation);
@@ -299,18 +287,53 @@ static void put_text(struct generation *g, const struct engine_token *t)
         buf_put(&g->text, next_text(g, t->last && i + 1 == t->count));
 }
 
+/* Times at which tokens were handed over here, whatever the sends take. */
+static void note_times(struct generation *g, const struct engine_token *t, int64_t now_ns)
+{
+    struct exposition *x = counted(g);
+    if (g->done == 0) {
+        /* A step begins when the one before was due to end: a little before, when that ended late.
+         */
+        bool later = t->admitted_ns > g->arrived_ns;
+        g->admitted_ns = later ? t->admitted_ns : g->arrived_ns;
+        g->first_ns = now_ns;
+        g->cached_tokens = t->cached;
+        x->prompt_tokens += (uint64_t)g->prompt_tokens;
+        exposition_add_ns(x, EXPOSITION_FIRST_TOKEN, now_ns - g->arrived_ns);
+    } else {
+        exposition_add_ns(x, EXPOSITION_BETWEEN_TOKENS, now_ns - g->newest_ns);
+    }
+    g->newest_ns = now_ns;
+}
+
+static void note_end(const struct generation *g)
+{
+    struct exposition *x = counted(g);
+    int64_t behind_first = g->plan.output_tokens - 1, decode_ns = g->newest_ns - g->first_ns;
+    x->finished[g->plan.finish]++;
+    exposition_add_ns(x, EXPOSITION_WHOLE, g->newest_ns - g->arrived_ns);
+    exposition_add_ns(x, EXPOSITION_QUEUE, g->admitted_ns - g->arrived_ns);
+    exposition_add_ns(x, EXPOSITION_PREFILL, g->first_ns - g->admitted_ns);
+    exposition_add_ns(x, EXPOSITION_DECODE, decode_ns);
+    if (behind_first > 0)
+        exposition_add(x, EXPOSITION_PER_OUTPUT_TOKEN,
+                       (double)decode_ns / (double)NS_PER_S / (double)behind_first);
+}
+
+int64_t generation_step_tokens(const struct generation *g, const struct engine_token *t)
+{
+    return t->index == 0 ? g->prompt_tokens + t->count : t->count;
+}
+
 void generation_token(struct generation *g, const struct engine_token *t, int64_t now_ns)
 {
     struct client *c = g->client;
     bool first = g->done == 0, last = t->last; /* the tokens are gone when a client is */
+    note_times(g, t, now_ns);
     if (last) {
         g->request = NULL;
         g->beat = NULL;
-        counted(g)->finished[g->plan.finish]++;
-    }
-    if (first) {
-        g->cached_tokens = t->cached;
-        exposition_first_token(counted(g), g->prompt_tokens, now_ns - g->arrived_ns);
+        note_end(g);
     }
     put_text(g, t);
     g->done += t->count;
@@ -347,6 +370,6 @@ void generation_abort(struct generation *g)
         buf_puts(&out, "0\r\n\r\n");
     }
     if (client_send(c, out.p + begin, out.n - begin, MAX_BACKLOG_BYTES))
-        client_close(c);
+        client_end(c);
     buf_release(&out);
 }

@@ -20,6 +20,9 @@ int generation_begin(struct client *c, struct ask *a, bool chat, struct ask_faul
 /* Tokens of the generation's request, that leave together. */
 void generation_token(struct generation *g, const struct engine_token *t, int64_t now_ns);
 
+/* How many tokens of their step they stand for: with the first goes its prompt. */
+int64_t generation_step_tokens(const struct generation *g, const struct engine_token *t);
+
 /* The server ends: tells the client. */
 void generation_abort(struct generation *g);
 

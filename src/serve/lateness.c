@@ -6,17 +6,13 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-static const double bounds_s[LATENESS_BOUNDS] = {1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3,
-                                                 5e-3, 0.01, 0.02, 0.05, 0.1,  0.2,  1};
+static const struct buckets_bounds bounds_s = {
+    .n = 15,
+    .at = {1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 1}};
 
 static void add(struct lateness_of *x, int64_t ns)
 {
-    double s = (double)ns / (double)NS_PER_S;
-    int bucket = 0;
-    while (bucket < LATENESS_BOUNDS && s > bounds_s[bucket])
-        bucket++;
-    x->bucket[bucket]++;
-    x->sum_s += s;
+    buckets_add(&x->buckets, &bounds_s, (double)ns / (double)NS_PER_S);
     hist_add(&x->hist, ns);
 }
 
@@ -30,26 +26,16 @@ void lateness_add(struct lateness *l, int64_t late_ns, int64_t width_ns, uint32_
 
 static void put(struct buf *out, const char *name, const char *help, const struct lateness_of *x)
 {
-    uint64_t below = 0;
-    buf_printf(out, "# HELP loadline_sim_%s %s\n# TYPE loadline_sim_%s histogram\n", name, help,
-               name);
-    for (int b = 0; b < LATENESS_BOUNDS; b++) {
-        below += x->bucket[b];
-        buf_printf(out, "loadline_sim_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, bounds_s[b],
-                   below);
-    }
-    below += x->bucket[LATENESS_BOUNDS];
-    buf_printf(out,
-               "loadline_sim_%s_bucket{le=\"+Inf\"} %" PRIu64 "\nloadline_sim_%s_sum %.9g\n"
-               "loadline_sim_%s_count %" PRIu64 "\n",
-               name, below, name, x->sum_s, name, below);
+    buf_printf(out, "# HELP %s %s\n# TYPE %s histogram\n", name, help, name);
+    buckets_put(out, name, "", &x->buckets, &bounds_s);
 }
 
 void lateness_page(struct buf *out, const struct lateness *l)
 {
-    put(out, "burst_lateness_seconds", "From a step's due time to its first send.",
+    put(out, "loadline_sim_burst_lateness_seconds", "From a step's due time to its first send.",
         &l->first_write);
-    put(out, "burst_width_seconds", "From a step's first send to its last.", &l->width);
+    put(out, "loadline_sim_burst_width_seconds", "From a step's first send to its last.",
+        &l->width);
 }
 
 const char *lateness_line(const struct lateness *l, char *out, size_t out_bytes)

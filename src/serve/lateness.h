@@ -9,13 +9,11 @@
 
 #include "base/buf.h"
 #include "base/hist.h"
-
-enum { LATENESS_BOUNDS = 15 };
+#include "serve/buckets.h"
 
 struct lateness_of { /* one of the two */
     struct hist hist;
-    uint64_t bucket[LATENESS_BOUNDS + 1]; /* as /metrics shows it; the last above every bound */
-    double sum_s;
+    struct buckets buckets; /* seconds, as /metrics shows them */
 };
 
 struct lateness {

@@ -38,12 +38,16 @@ static void beat(struct server *s)
 {
     struct metronome *m = &s->metronome;
     struct engine_token token;
-    int64_t now_ns = clock_mono_ns();
+    int64_t now_ns = clock_mono_ns(), step_tokens = 0;
     s->burst = (struct burst){.open = true};
     metronome_begin(m);
-    while (metronome_take(m, &token))
+    while (metronome_take(m, &token)) {
+        step_tokens += generation_step_tokens(token.owner, &token);
         generation_token(token.owner, &token, now_ns);
+    }
     close_burst(s, 0, m->due_ns);
+    if (step_tokens > 0)
+        exposition_add(&s->counted[0], EXPOSITION_STEP_TOKENS, (double)step_tokens);
     metronome_end(m, clock_mono_ns());
 }
 
@@ -56,11 +60,16 @@ void pace_run(struct server *s)
     if (s->metronome.running && s->metronome.due_ns <= now_ns)
         beat(s);
     while (cluster_run(s->cluster, now_ns, &tokens, &n, &engine, &at_ns)) {
+        int64_t step_tokens = 0;
         s->burst = (struct burst){.open = true};
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            step_tokens += generation_step_tokens(tokens[i].owner, &tokens[i]);
             generation_token(tokens[i].owner, &tokens[i], now_ns);
+        }
         if (engine >= 0)
             close_burst(s, engine, at_ns);
+        if (step_tokens > 0)
+            exposition_add(&s->counted[engine], EXPOSITION_STEP_TOKENS, (double)step_tokens);
         now_ns = clock_mono_ns();
         cluster_begin(s->cluster, now_ns);
     }

@@ -93,6 +93,7 @@ static int open_server(struct server *s, int stop_fd, struct err *e)
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     s->listener.fd = -1;
     s->created_s = clock_real_ns() / NS_PER_S;
+    s->ready_ns = clock_mono_ns() + (int64_t)(s->config->start_s * (double)NS_PER_S);
     int rc = open_tls(s, e);
     if (rc < 0)
         return rc;
@@ -207,7 +208,7 @@ static void close_server(struct server *s)
         struct client *c = s->clients;
         if (c->generation)
             generation_abort(c->generation);
-        client_close(c);
+        client_end(c);
     }
     client_sweep(s);
     pace_release(s);

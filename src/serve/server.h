@@ -37,6 +37,7 @@ struct server {
     struct client *dead;      /* closed, still named by events of this turn of the loop */
     uint64_t requests;        /* generations begun: the number of the next */
     int64_t created_s;        /* wall clock at the start */
+    int64_t ready_ns;         /* until then it is still starting */
     int64_t date_s;           /* second that `date` was written for */
     char date[40];
     char *read_buffer;

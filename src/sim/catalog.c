@@ -113,31 +113,39 @@ double catalog_weight_bytes(const struct sim_model *m, enum sim_precision p)
 
 static void describe_model(struct buf *out, const struct sim_model *m)
 {
-    static const char *const native[SIM_PRECISIONS] = {"", ", fp8", ", fp4"};
-    buf_printf(out, "  %-20s %6.1f B parameters", m->name, m->params / BILLION);
-    if (m->active_params < m->params)
-        buf_printf(out, " (%.1f B active)", m->active_params / BILLION);
-    buf_printf(out, "%s, %.0f KiB of cache a token, context %d\n", native[m->native],
+    static const char *const native[SIM_PRECISIONS] = {"bf16", "fp8", "fp4"};
+    buf_printf(out, "  %-20s %7.1f %7.1f   %-9s %7.1f %9d\n", m->name, m->params / BILLION,
+               m->active_params / BILLION, native[m->native],
                catalog_kv_bytes(m, element_bytes[SIM_BF16]) / KIB, m->context_tokens);
+}
+
+static void describe_flops(struct buf *out, double flops)
+{
+    if (flops > 0)
+        buf_printf(out, " %7.0f", flops / TFLOPS);
+    else
+        buf_printf(out, " %7s", "-");
 }
 
 static void describe_gpu(struct buf *out, const struct sim_gpu *g)
 {
-    buf_printf(out, "  %-20s %s: %.0f GB, %.2f TB/s, %.0f TFLOP/s bf16", g->name, g->title,
-               g->memory_gib, g->bandwidth / TB_S, g->flops[SIM_BF16] / TFLOPS);
-    if (g->flops[SIM_FP8] > 0)
-        buf_printf(out, ", %.0f fp8", g->flops[SIM_FP8] / TFLOPS);
-    if (g->flops[SIM_FP4] > 0)
-        buf_printf(out, ", %.0f fp4", g->flops[SIM_FP4] / TFLOPS);
-    buf_puts(out, g->estimated ? " (efficiencies estimated)\n" : "\n");
+    buf_printf(out, "  %-14s %-24s %4.0f %6.2f", g->name, g->title, g->memory_gib,
+               g->bandwidth / TB_S);
+    for (int p = 0; p < SIM_PRECISIONS; p++)
+        describe_flops(out, g->flops[p]);
+    buf_puts(out, g->estimated ? " *\n" : "\n");
 }
 
 void catalog_describe(struct buf *out)
 {
-    buf_puts(out, "Models:\n");
+    buf_puts(out, "Models                params B  active   published KiB/token   context\n");
     for (size_t i = 0; catalog_model_at(i); i++)
         describe_model(out, catalog_model_at(i));
-    buf_puts(out, "GPUs:\n");
+    buf_puts(out, "\nGPUs                                       GiB   TB/s    bf16     fp8     fp4"
+                  "\n");
     for (size_t i = 0; catalog_gpu_at(i); i++)
         describe_gpu(out, catalog_gpu_at(i));
+    buf_puts(out,
+             "TFLOP/s without sparsity. * Its efficiencies are estimated: those of the nearest\n"
+             "architecture that was measured.\n");
 }

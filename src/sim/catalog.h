@@ -89,7 +89,7 @@ double catalog_weight_bytes(const struct sim_model *m, enum sim_precision p);
 double catalog_element_bytes(enum sim_precision p);
 double catalog_quantised_bytes(const struct sim_model *m, enum sim_precision p);
 
-/* Appends both tables for help: a line each, name first. */
+/* Appends both tables for help: a line each, name first, up to 80 columns. */
 void catalog_describe(struct buf *out);
 
 #endif

@@ -184,6 +184,7 @@ void cluster_begin(struct cluster *c, int64_t now_ns)
         l->ended_ns = NOT_ENDED;
         engine_rest(l->engine, start_ns - l->idle_ns);
         l->idle_ns = start_ns;
+        engine_tell_time(l->engine, start_ns);
         l->stepping = engine_step_begin(l->engine, &duration_ns);
         l->due_ns = start_ns + duration_ns;
         if (l->stepping && l->due_ns < now_ns)

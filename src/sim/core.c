@@ -30,6 +30,7 @@ void core_admit(struct core *c, struct engine_request *r, int64_t cached)
     if (r->admitted_once)
         return;
     r->admitted_once = true;
+    r->admitted_ns = c->told_ns;
     if (r->arrived)
         return; /* its prompt was looked up where it was computed */
     r->cached = cached;

@@ -24,6 +24,7 @@ struct engine_request {
     const uint32_t *ids;
     int64_t id_count;
     int64_t cached, priority, arrived;
+    int64_t admitted_ns;                /* first, by the time that was told */
     uint64_t number;                    /* in order of arrival */
     struct engine_request *prev, *next; /* in the queue while it waits */
     /* Held in blocks (hold.h): */
@@ -40,6 +41,7 @@ struct core {
     struct sim_config config;
     struct step_law law;
     uint64_t seed, requests;
+    int64_t told_ns;                     /* engine_tell_time */
     const struct scheduler *scheduler;
     void *state;                         /* the scheduler's */
     struct engine_request **running;     /* in order of admission */

@@ -176,6 +176,11 @@ void engine_rest(struct engine *e, int64_t ns)
         noise_rest(&e->noise, (double)ns / NS_PER_SECOND);
 }
 
+void engine_tell_time(struct engine *e, int64_t now_ns)
+{
+    e->core.told_ns = now_ns;
+}
+
 bool engine_step_begin(struct engine *e, int64_t *duration_ns)
 {
     struct core *c = &e->core;
@@ -241,8 +246,12 @@ size_t engine_step_end(struct engine *e, const struct engine_token **tokens)
         int64_t got = book(c, r, &draws);
         bool last = r->generated == r->output_tokens;
         if (got) {
-            e->tokens[n++] =
-                (struct engine_token){r->owner, r->generated - got, got, r->cached, last};
+            e->tokens[n++] = (struct engine_token){.owner = r->owner,
+                                                   .index = r->generated - got,
+                                                   .count = got,
+                                                   .cached = r->cached,
+                                                   .last = last,
+                                                   .admitted_ns = r->admitted_ns};
             c->counts.generated_tokens += (uint64_t)got;
         }
         if (last) {

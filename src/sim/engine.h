@@ -31,6 +31,7 @@ struct engine_token {
     int64_t count;  /* tokens from there on that leave together: more than 1 with accepted drafts */
     int64_t cached; /* tokens of the prompt that were in the cache when it was admitted */
     bool last;      /* the request is complete and its handle no longer valid */
+    int64_t admitted_ns; /* when the step began that first held it, as told; 0 when no time was told */
 };
 
 struct engine_counts {
@@ -59,6 +60,8 @@ void engine_cancel(struct engine *e, struct engine_request *r);
 
 /* So much time went by between steps; only the wandering of its speed minds. */
 void engine_rest(struct engine *e, int64_t ns);
+/* When the next step begins, by the caller's clock. Changes nothing but admitted_ns. */
+void engine_tell_time(struct engine *e, int64_t now_ns);
 
 /* Schedules a step. False when there is nothing to do; else engine_step_end must follow. */
 bool engine_step_begin(struct engine *e, int64_t *duration_ns);

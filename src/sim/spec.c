@@ -9,7 +9,7 @@
 #define DEFAULT_MODEL "llama-3.1-8b"
 #define DEFAULT_GPU   "h100"
 
-enum { NAME_SHOWN = 64 };
+enum { NAME_SHOWN = 64, COMPLETION_DEFAULT_TOKENS = 16 };
 
 double spec_kv_bytes(const struct sim_config *c)
 {
@@ -195,6 +195,17 @@ struct slice spec_definitions(struct slice text)
             found = value;
     }
     return found;
+}
+
+int64_t spec_output_limit(const struct sim_config *c, int64_t prompt_tokens, int64_t max_tokens,
+                          bool chat)
+{
+    int64_t room = c->max_model_len - prompt_tokens;
+    if (room < 1)
+        return 0;
+    if (max_tokens > 0)
+        return max_tokens <= room ? max_tokens : 0;
+    return chat || room < COMPLETION_DEFAULT_TOKENS ? room : COMPLETION_DEFAULT_TOKENS;
 }
 
 static void append(char *out, size_t out_bytes, const char *format, int n)

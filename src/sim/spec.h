@@ -53,6 +53,7 @@ struct sim_config {
     double waiting_served_ratio;       /* tgi: waiting per running that interrupt decoding for a prompt */
     int64_t max_waiting_tokens;        /* tgi: steps after which any waiting one does */
     int64_t kv_blocks;                 /* of SIM_BLOCK_TOKENS tokens, per replica */
+    double start_s;                    /* a server's: how long it is not ready, as if it loaded weights */
 };
 
 /* ERR_USAGE with a sentence that says what is known, or why the weights do not fit. `own` (may be NULL) are looked
@@ -66,6 +67,12 @@ struct slice spec_definitions(struct slice text);
 
 /* One line for people: model, GPUs, cache and limits. Returns out. */
 const char *spec_describe(const struct sim_config *c, char *out, size_t out_bytes);
+
+/* The longest output there may be behind a prompt of so many tokens, 0 when there is no room. max_tokens is what was
+ * asked for, below 1 when nothing was: a chat may then fill the context, and a completion gets the 16 tokens of vLLM's
+ * and OpenAI's default. */
+int64_t spec_output_limit(const struct sim_config *c, int64_t prompt_tokens, int64_t max_tokens,
+                          bool chat);
 
 /* Bytes of cache of one token, over all GPUs without copies. */
 double spec_kv_bytes(const struct sim_config *c);

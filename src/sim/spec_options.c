@@ -11,6 +11,7 @@ enum {
     MAX_TOKENS = 1 << 24,
     MAX_DRAFTS = 16,
     MAX_NOISE_SEED = 1000000000,
+    MAX_START_S = 86400,
     NAME_SHOWN = 64,
     NO_CHUNKS = MAX_TOKENS, /* a prompt is cut only by the step's budget */
 };
@@ -90,6 +91,7 @@ static const struct key keys[] = {
     {"max_model_len", COUNT, AT(max_model_len), 1, MAX_TOKENS, NULL},
     {"waiting_served_ratio", NUMBER, AT(waiting_served_ratio), 0, 1000, NULL},
     {"max_waiting_tokens", COUNT, AT(max_waiting_tokens), 0, MAX_TOKENS, NULL},
+    {"start_s", NUMBER, AT(start_s), 0, MAX_START_S, NULL},
     {"definitions", TEXT, 0, 0, 0, NULL},
 };
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "stats/lag1.h"
+#include "stats/moments.h"
 #include "stats/rank.h"
 #include "stats/special.h"
 
@@ -19,27 +21,19 @@ static size_t batch_start(size_t n, size_t j)
 }
 
 /* Fills variance, n_eff, rho1, df and bound from the means of the batches. `spread` is the variance
- * of a single value. Sums go over differences from the first mean: of equal ones nothing may be
- * left. */
+ * of a single value. */
 static void judge_batches(const double *means, double spread, size_t n, struct blockci *out)
 {
-    enum { B = BLOCKCI_BATCHES };
-    double mean = 0, squares = 0, products = 0;
-    for (size_t j = 0; j < B; j++)
-        mean += (means[j] - means[0]) / B;
-    mean += means[0];
-    for (size_t j = 0; j < B; j++) {
-        double d = means[j] - mean;
-        squares += d * d;
-        if (j > 0)
-            products += d * (means[j - 1] - mean);
-    }
-    out->rho1 = squares > 0 ? products / squares : 0;
+    struct moments m = {0};
+    for (size_t j = 0; j < BLOCKCI_BATCHES; j++)
+        moments_add(&m, means[j]);
+    double between = m.m2 / (BLOCKCI_BATCHES * (BLOCKCI_BATCHES - 1));
+    out->rho1 = lag1_correlation(means, BLOCKCI_BATCHES);
     double rho = fmax(out->rho1, 0);
     double inflation = (1 + rho) / (1 - rho);
-    out->variance = fmax(squares / (B * (B - 1)), spread / (double)n) * inflation;
+    out->variance = fmax(between, spread / (double)n) * inflation;
     out->n_eff = out->variance > 0 ? spread / out->variance : (double)n;
-    out->df = B / inflation - 1;
+    out->df = BLOCKCI_BATCHES / inflation - 1;
     out->bound = rho <= rho_limit && out->variance > 0 && isfinite(out->variance);
 }
 

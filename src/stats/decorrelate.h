@@ -5,7 +5,7 @@
  *
  * The correlation of neighbouring batches follows from the autocovariances of the series: with V(m) the variance of the
  * sum of m values, it is V(2m)/(2V(m)) − 1. This is far less noisy than the correlation of the few batches themselves.
- * Autocovariances are taken up to where their sums by pairs cease to be positive (Geyer 1992, §3.3). They are estimated
+ * Autocovariances are taken up to where their sums by pairs cease to be positive (Geyer 1992). They are estimated
  * in each fifth of the series apart, and of the five correlations the median counts: else a change of level, which is
  * what the batches are meant to find, would itself pass for correlation. Up to two fifths may hold a change. */
 
@@ -19,7 +19,7 @@ enum {
 
 struct decorrelated {
     size_t n;    /* batches */
-    size_t size; /* values in each, the smallest that does; what is left over at the end, fewer than that, is not used */
+    size_t size; /* values in each, as few as will do; what is left over at the end is not used */
     double rho1; /* between neighbouring batches; below 0.1 where found */
     bool found;  /* false: no size leaves 20 batches that hardly depend on each other. means then has 20 or a few more,
                   * of which nothing should be claimed; none when the series has fewer than 20 values */

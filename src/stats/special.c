@@ -38,44 +38,43 @@ static double deviance(double x, double m)
     }
 }
 
-/* x^a y^b / (a B(a, b)), y = 1 − x. With lgamma alone nothing would be left of the digits when a
- * and b are millions; this is Loader's binomial density times b/(a + b). */
+/* x^a y^b / B(a, b), y = 1 − x. With lgamma alone nothing would be left of the digits when a and b
+ * are millions; this is Loader's binomial density times ab/(a + b). */
 static double beta_front(double a, double b, double x, double y)
 {
     double n = a + b;
     double log_density = stirling_error(n) - stirling_error(a) - stirling_error(b) -
                          deviance(a, n * x) - deviance(b, n * y);
-    return exp(log_density) * sqrt(n / (a * b)) * exp(-half_log_two_pi) * b / n;
+    return exp(log_density - half_log_two_pi) * sqrt(a / n * b);
 }
 
-/* The continued fraction of I_x(a, b) (DLMF 8.17.22) by Lentz's method; quick for x below the mean.
- * Its number of steps grows as the root of the larger parameter. */
-static double beta_fraction(double a, double b, double x)
+/* The continued fraction of I_x(a, b)/(x^a y^b/B(a, b)) by Didonato and Morris (Significant Digit
+ * Computation of the Incomplete Beta Function Ratios, 1992), by Lentz's method; quick for x
+ * below the mean. It is a contraction of DLMF 8.17.22, whose own terms cancel when a is large and y
+ * small; here what is small comes in by lambda = a − (a + b)x alone. Its number of steps grows as
+ * the root of the larger parameter. */
+static double beta_fraction(double a, double b, double x, double y)
 {
     enum { MAX_STEPS = 1000000 };
     const double tiny = 1e-300;
-    double c = 1;
-    double d = 1 - (a + b) * x / (a + 1);
-    d = 1 / (fabs(d) < tiny ? tiny : d);
-    double h = d;
+    double lambda = a > b ? (a + b) * y - b : a - (a + b) * x;
+    double c = a / (a + 1) * (lambda + 1);
+    double d = 0, h = c;
     for (int i = 1; i <= MAX_STEPS; i++) {
-        double m = i;
-        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
-        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
-        const double steps[2] = {even, odd};
-        double change = 1;
-        for (int k = 0; k < 2; k++) {
-            d = 1 + steps[k] * d;
-            c = 1 + steps[k] / c;
-            d = 1 / (fabs(d) < tiny ? tiny : d);
-            c = fabs(c) < tiny ? tiny : c;
-            change = c * d;
-            h *= change;
-        }
-        if (fabs(change - 1) <= DBL_EPSILON)
+        double n = i;
+        double middle = a + 2 * n - 1;
+        double over = (a + n - 1) / middle * ((a + b + n - 1) / middle) * n * (b - n) * x * x;
+        double under =
+            n + n * (b - n) * x / middle + (a + n) / (middle + 2) * (lambda + 1 + n * (1 + y));
+        d = under + over * d;
+        c = under + over / c;
+        d = 1 / (fabs(d) < tiny ? tiny : d);
+        c = fabs(c) < tiny ? tiny : c;
+        h *= c * d;
+        if (fabs(c * d - 1) <= DBL_EPSILON)
             break;
     }
-    return h;
+    return 1 / h;
 }
 
 /* I_x(a, b), with y = 1 − x given too, for where x or y is so small that the difference would lose
@@ -93,8 +92,8 @@ static double beta_inc(double a, double b, double x, double y)
     if (!(b > 0))
         return 0;
     if (x <= (a + 1) / (a + b + 2))
-        return beta_front(a, b, x, y) * beta_fraction(a, b, x);
-    return 1 - beta_front(b, a, y, x) * beta_fraction(b, a, y);
+        return beta_front(a, b, x, y) * beta_fraction(a, b, x, y);
+    return 1 - beta_front(b, a, y, x) * beta_fraction(b, a, y, x);
 }
 
 double special_beta_inc(double a, double b, double x)

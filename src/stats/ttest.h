@@ -15,13 +15,13 @@ struct ttest {
     struct interval ci; /* of the difference; a side without a bound holds the estimate */
 };
 
-/* Of paired values: d_i = a_i − b_i, the mean against 0 with n − 1 degrees of freedom (Student 1908). Fewer than two, or
- * all alike: they say nothing of their own uncertainty, so p = 1 and no bounds. */
+/* Of paired values: d_i = a_i − b_i, the mean against 0 with n − 1 degrees of freedom (Student 1908). Fewer than
+ * two, or all alike: they say nothing of their own uncertainty, so p = 1 and no bounds. */
 void ttest_paired(const double *d, size_t n, double level, struct ttest *out);
 
-/* mean(a) − mean(b) of two independent samples with variances of their own: (s_a²/n + s_b²/m) and the degrees of freedom
- * of Welch (1938, 1947) and Satterthwaite (1946). p = 1 and no bounds as above, if either sample has fewer than two
- * values or both are constant. */
+/* mean(a) − mean(b) of two independent samples with variances of their own: (s_a²/n + s_b²/m) and the degrees of
+ * freedom of Welch (1938, 1947) and Satterthwaite (1946). p = 1 and no bounds as above, if either sample has fewer
+ * than two values or both are constant. */
 void ttest_welch(const double *a, size_t n, const double *b, size_t m, double level,
                  struct ttest *out);
 

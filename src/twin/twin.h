@@ -20,9 +20,12 @@ struct twin;
 
 struct twin_setup {
     const struct sim_config *engine; /* copied; what it points to must outlive the twin */
-    uint64_t seed;                   /* of its noise and of answers that no length was asked for */
+    uint64_t seed;                   /* of its noise and of where answers end by themselves */
     int64_t timeout_ns;              /* from intended */
     bool without_gaps;               /* records without token events, for who needs none: faster */
+    bool chat;                       /* prompts are messages, in the chat template */
+    bool exact_output;               /* every answer is as long as asked, not only those to drawn prompts */
+    bool sampled;                    /* equal prompts do not get equal answers (a temperature above 0) */
 };
 
 struct twin *twin_new(const struct twin_setup *s);
@@ -38,21 +41,27 @@ struct twin_load { /* one load point */
 struct twin_progress {
     enum phase phase;
     int64_t elapsed_ns;              /* virtual, of the phase */
-    uint64_t offered, ended, in_flight, queued, tokens;
+    uint64_t total;                  /* requests of the phase; 0 unknown */
+    uint64_t offered, ended;         /* of the phase itself, without its tail */
+    uint64_t failed, dropped, in_flight, queued, tokens; /* tail included */
 };
+
+enum twin_command { TWIN_GO_ON, TWIN_STOP, TWIN_ABORT };
 
 struct twin_observer {
     /* Takes a finished record; slices are valid during the call. */
     void (*record)(void *context, const struct request_record *r);
-    /* Called now and then; true: offer nothing more and drain. May be NULL. */
-    bool (*tick)(void *context, const struct twin_progress *p);
+    /* Called every few thousand tokens. STOP offers nothing more and drains, ABORT cuts off what is in flight too.
+     * May be NULL. */
+    enum twin_command (*tick)(void *context, const struct twin_progress *p);
     void *context;
 };
 
 /* Warm-up, then the load. Time goes on from one load to the next. When everything measured has ended, requests of
  * phase tail are recorded as cancelled and stay in the engine, so that the next load finds it busy, unless that one is
- * from_idle. Fills the fields of `run` known at the end. */
-void twin_run(struct twin *t, const struct twin_load *load, const struct twin_observer *observer,
+ * from_idle. Fills the fields of `run` known at the end. False when nothing succeeded any more and it was therefore
+ * given up. */
+bool twin_run(struct twin *t, const struct twin_load *load, const struct twin_observer *observer,
               struct run_record *run);
 
 /* The clock: of the loads so far and of what was waited. Waiting for a time that is past does nothing; what the load before left
@@ -60,7 +69,7 @@ void twin_run(struct twin *t, const struct twin_load *load, const struct twin_ob
 int64_t twin_now_ns(const struct twin *t);
 void twin_wait(struct twin *t, int64_t until_ns);
 
-/* The text of token ids that drawn prompts are to be made of, for workload_set_tokenization: every id is one token. */
+/* How the engine counts the prompts that are drawn, for workload_set_tokenization: a word is one token. */
 struct tokenization twin_tokenization(const struct twin *t);
 
 #endif

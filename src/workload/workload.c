@@ -267,32 +267,41 @@ static void take_item(const struct workload *w, bool warmup, uint64_t index, str
                       struct prompt *out)
 {
     const struct item *i = item_for(w, warmup, index);
-    out->kind = i->kind;
-    out->source = i->source;
-    out->repeated = !warmup && index >= w->items.n;
-    if (w->items.estimated)
-        out->input_tokens = 0; /* a guess is nothing to hold the server to */
     enum nonce nonce = nonce_of(&w->spec, warmup, out->repeated);
     out->text = nonce != NONCE_NONE && i->nonce_at != ITEM_NO_NONCE
                     ? with_nonce(w, nonce, warmup, index, i, a)
                     : arena_copy(a, i->text);
 }
 
-void workload_draw(const struct workload *w, bool warmup, uint64_t index, struct arena *a,
-                   struct prompt *out)
+void workload_outline(const struct workload *w, bool warmup, uint64_t index, struct prompt *out)
 {
     const struct workload_spec *s = &w->spec;
     *out = (struct prompt){.rung = -1, .source = index};
     workload_lengths(w, warmup, index, &out->input_tokens, &out->output_tokens);
     if (s->ladder_count > 0)
         out->rung = (int)(index % s->ladder_count);
+    if (!is_drawn(s)) {
+        const struct item *i = item_for(w, warmup, index);
+        out->kind = i->kind;
+        out->source = i->source;
+        out->repeated = !warmup && index >= w->items.n;
+    }
+    if (w->items.estimated)
+        out->input_tokens = 0; /* a guess is nothing to hold the server to */
+    /* A dataset's lengths are a bound, as vLLM sends them; drawn ones and rungs are a promise. */
+    out->exact_output = is_drawn(s) || s->ladder_count > 0;
+}
+
+void workload_draw(const struct workload *w, bool warmup, uint64_t index, struct arena *a,
+                   struct prompt *out)
+{
+    const struct workload_spec *s = &w->spec;
+    workload_outline(w, warmup, index, out);
     if (is_drawn(s))
         synthetic_make(&w->synthetic, warmup, index, out->input_tokens, nonce_of(s, warmup, false),
                        a, out);
     else
         take_item(w, warmup, index, a, out);
-    /* A dataset's lengths are a bound, as vLLM sends them; drawn ones and rungs are a promise. */
-    out->exact_output = is_drawn(s) || s->ladder_count > 0;
 }
 
 /* ---- facts ---- */

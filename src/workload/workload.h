@@ -74,7 +74,10 @@ void workload_set_tokenization(struct workload *w, const struct tokenization *t)
 void workload_draw(const struct workload *w, bool warmup, uint64_t index, struct arena *a,
                    struct prompt *out);
 
-/* Lengths alone, without making the prompt (planning, twin). Estimates too, where a prompt's own
+/* The same without its text or tokens, which cost the most. */
+void workload_outline(const struct workload *w, bool warmup, uint64_t index, struct prompt *out);
+
+/* Lengths alone, without making the prompt (planning). Estimates too, where a prompt's own
  * input_tokens is 0 for unknown. */
 void workload_lengths(const struct workload *w, bool warmup, uint64_t index, int64_t *input_tokens,
                       int64_t *output_tokens);

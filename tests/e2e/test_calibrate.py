@@ -118,7 +118,7 @@ def test_a_calibration_of_another_machine_is_not_quoted(loadline, folder):
 
 
 @pytest.mark.parametrize("options", [["--streams", "0"], ["--streams", "1,,2"], ["--streams", "x"], ["--itl", "5"],
-                                     ["--duration", "0"], ["engine"]], ids=" ".join)
+                                     ["--itl", "1us"], ["--duration", "0"], ["engine"]], ids=" ".join)
 def test_a_calibration_that_makes_no_sense_is_refused(loadline, options):
     assert loadline("calibrate", *options).status == EXIT_USAGE
 

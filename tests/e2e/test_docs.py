@@ -10,7 +10,7 @@ import pytest
 from conftest import MEASURED, ROOT, clean_environment
 
 COMMANDS = ("run", "sim", "calibrate", "report")  # those with options
-TOPICS = ("targets", "load", "result")
+TOPICS = ("targets", "models", "load", "result")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MAN_PAGE = ROOT / "docs" / "loadline.1"
 NOT_OURS = {"--slow", "--list", "--variant", "--rbind", "--make-rslave", "--version", "--port", "--host", "--model-path",
@@ -66,6 +66,19 @@ def test_help_fits_eighty_columns(loadline, arguments):
     shown = loadline(*arguments)
     assert shown.status == 0
     assert [line for line in shown.out.splitlines() if len(line) > 80 or line != line.rstrip()] == []
+
+
+def test_the_engine_page_names_the_models_and_gpus_that_help_lists_and_no_other(loadline):
+    models, gpus = loadline("help", "models").out.split("\nGPUs ")
+    page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+    listed = re.search(r"^Models: (.*?)^\n", page, re.M | re.S)[1].replace("\n", " ")
+    told_models, told_gpus = listed.split("GPUs: ")
+    assert re.findall(r"^  (\S+)", models, re.M) == told_models.strip(" .").split(", ")
+    measured, estimated = told_gpus.split(".")[0].split("; ")
+    estimated = estimated.split(": ")[1].split(", ")
+    rows = [line for line in gpus.splitlines()[1:] if line.startswith("  ")]
+    assert [row.split()[0] for row in rows if not row.endswith(" *")] == measured.split(", ")
+    assert [row.split()[0] for row in rows if row.endswith(" *")] == estimated
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -8,6 +8,8 @@ other algorithms (everything is sorted, ranks come from exact fractions), so tha
 Exit status: 0 all equal, 1 with the differences on standard output, 2 for files that cannot be read.
 """
 
+import bisect
+import functools
 import json
 import math
 import re
@@ -18,6 +20,8 @@ from fractions import Fraction
 PHASE_WARMUP, PHASE_MEASURE = 0, 1
 FILL_E2ES = 5            # mean end-to-end latencies until the load has filled up
 WINDOW_MIN_REQUESTS = 10
+LEVELS = 1000            # parts of the run whose mean in flight is looked at
+BATCHES = 20
 WIDE_FLOOR_NS = 1_000_000
 TOLERANCE = 1e-9         # relative; the program sums in another order
 
@@ -55,38 +59,159 @@ def percentile(ordered, percent):
     return ordered[rank(percent, len(ordered)) - 1]
 
 
-def binomial_ranks(n, p, level=0.95):
-    """max{k : F(k−1) ≤ α/2} and min{k : F(k−1) ≥ 1−α/2} of the binomial order-statistic interval."""
-    alpha = 1 - level
-    spread = 12 * math.sqrt(n * p * (1 - p)) + 12
-    low, high = 0, n + 1
-    first = max(0, math.floor(n * p - spread))
-    last = min(n, math.ceil(n * p + spread))
-    whole = math.lgamma(n + 1) + 0.0
-    cumulative = 0.0
-    for k in range(first, last + 1):  # F(k) after this step; k−1 of the definition is this k
-        cumulative += math.exp(whole - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-                               + k * math.log(p) + (n - k) * math.log1p(-p))
-        if cumulative <= alpha / 2:
-            low = k + 1
-        if cumulative >= 1 - alpha / 2:
-            high = min(high, k + 1)
-    return low, high
+def beta_inc(a, b, x):
+    """The regularised I_x(a, b), by its continued fraction (Lentz)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - beta_inc(b, a, 1 - x)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    f = d
+    for m in range(1, 10000):
+        for step in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+                     -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):
+            d, c = 1 / (1 + step * d), 1 + step / c
+            f *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return front * f
 
 
-def describe(values_ns, keys):
-    """One latency of the summary, from values in ns."""
-    if not values_ns:
-        return {"n": 0, "mean": None, "std": None, "min": None, "max": None, "tail_ratio": None,
+@functools.lru_cache(maxsize=None)
+def t_quantile(p, df):
+    low, high = 0.0, 1e6
+    for _ in range(200):
+        t = (low + high) / 2
+        if 1 - beta_inc(df / 2, 0.5, df / (df + t * t)) / 2 < p:
+            low = t
+        else:
+            high = t
+    return high
+
+
+@functools.lru_cache(maxsize=None)
+def least_claim(p, c=0.95):
+    """MLPerf LoadGen's total for one request over the bound."""
+    h = 1
+    while beta_inc(h, 2, p) > 1 - c:
+        h += 1
+    return h + 1
+
+
+def batches(values):
+    """Twenty, of sizes that differ by one at most."""
+    n = len(values)
+    cuts = [n * j // BATCHES for j in range(BATCHES + 1)]
+    return [values[a:b] for a, b in zip(cuts, cuts[1:])]
+
+
+class Certainty:
+    """Variance of a share, from its batch means and the variance of one value that n independent ones would have."""
+
+    def __init__(self, p, n, means=None, floor=0.0):
+        self.variance, self.rho, self.df, self.bound = p * (1 - p) / n, 0.0, 0.0, False
+        if means is not None:
+            mean = math.fsum(means) / BATCHES
+            d = [m - mean for m in means]
+            squares = math.fsum(x * x for x in d)
+            constant = squares <= 1e-24 * max(1.0, mean * mean)
+            self.rho = 0.0 if constant else math.fsum(a * b for a, b in zip(d, d[1:])) / squares
+            rho = max(self.rho, 0.0)
+            inflation = (1 + rho) / (1 - rho)
+            self.variance = max(0.0 if constant else squares / (BATCHES * (BATCHES - 1)), floor) * inflation
+            self.variance = max(self.variance, p * (1 - p) / n)
+            self.df = BATCHES / inflation - 1
+            self.bound = rho <= 0.5
+        self.n_eff = p * (1 - p) / self.variance
+
+    def ranks(self, p, n):
+        if not self.bound or self.n_eff < least_claim(p):
+            return 0, n + 1
+        half = t_quantile(0.975, self.df) * n * math.sqrt(self.variance)
+        return max(0, math.floor(n * p - half)), min(n + 1, math.ceil(n * p + half))
+
+
+def certainty_of_values(values, p, quantile):
+    n = len(values)
+    if n < 2 * BATCHES:
+        return Certainty(p, n)
+
+    def judge(within, spread):
+        return Certainty(p, n, [sum(within(v) for v in part) / len(part) for part in batches(values)], spread / n)
+    out = judge(lambda v: v <= quantile, p * (1 - p))
+    below, equal = sum(v < quantile for v in values), sum(v == quantile for v in values)
+    if equal > 1 and below > 0:
+        other = judge(lambda v: v < quantile, below / n * (1 - below / n))
+        if other.variance > out.variance * (1 + 1e-12):
+            other.n_eff = below / n * (1 - below / n) / other.variance
+            return other
+    return out
+
+
+def certainty_of_gaps(pools, p, quantile):
+    """Of lists of gaps, one a request: the share at or below the quantile is a ratio of sums over requests."""
+    n, requests = sum(map(len, pools)), len(pools)
+    if requests < 2 * BATCHES:
+        return Certainty(p, n)
+
+    def judge(within):
+        counts = [sum(within(gap) for gap in pool) for pool in pools]
+        share = sum(counts) / n
+        d = [(k - share * len(pool)) / (n / requests) for k, pool in zip(counts, pools)]
+        spread = math.fsum(x * x for x in d) / requests
+        return Certainty(p, n, [math.fsum(part) / len(part) for part in batches(d)], spread / requests)
+    out = judge(lambda gap: gap <= quantile)
+    every = [gap for pool in pools for gap in pool]
+    if every.count(quantile) > 1 and any(gap < quantile for gap in every):
+        other = judge(lambda gap: gap < quantile)
+        if other.variance > out.variance:
+            return other
+    return out
+
+
+def mser5(x):
+    """How many values to cut, and whether the least was found before its bound (White 1997)."""
+    z = [math.fsum(x[i:i + 5]) / 5 for i in range(0, len(x) - 4, 5)]
+    k = len(z)
+    if k < 4:
+        return 0, False
+
+    def score(d):
+        mean = math.fsum(z[d:]) / (k - d)
+        return math.fsum((v - mean) ** 2 for v in z[d:]) / (k - d) ** 2
+    scores = [score(d) for d in range(k // 2 + 1)]
+    best = min(range(len(scores)), key=lambda d: (scores[d], d))
+    return 5 * best, best < k // 2
+
+
+def settle(x):
+    """Values to cut at the start, and whether the series has settled."""
+    cut, found = mser5(x)
+    half = len(x) // 2
+    if not found:
+        first, second = math.fsum(x[:half]), math.fsum(x[len(x) - half:])
+        return 0, len(x) >= 20 and abs(second - first) <= 0.01 * abs(second)
+    low, high = min(x[half:]), max(x[half:])
+    return min(cut, mser5([min(max(v, low), high) for v in x[:half]] + x[half:])[0]), True
+
+
+def describe(values, keys, certainty):
+    """One latency of the summary, from values in ns in time order."""
+    flat = [v for part in values for v in part] if values and isinstance(values[0], list) else values
+    if not flat:
+        return {"n": 0, "n_eff": 0, "mean": None, "std": None, "min": None, "max": None, "tail_ratio": None,
                 "percentiles": dict.fromkeys(keys), "ci95": {key: [None, None] for key in keys}}
-    x = sorted(values_ns)
+    x = sorted(flat)
     n = len(x)
     mean = math.fsum(x) / n
     out = {"n": n, "mean": mean / 1e6, "min": x[0] / 1e6, "max": x[-1] / 1e6, "percentiles": {}, "ci95": {},
            "std": math.sqrt(math.fsum((v - mean) ** 2 for v in x) / (n - 1)) / 1e6 if n > 1 else None,
-           "tail_ratio": percentile(x, "99") / percentile(x, "50") if percentile(x, "50") > 0 else None}
+           "tail_ratio": percentile(x, "99") / percentile(x, "50") if percentile(x, "50") > 0 else None,
+           "n_eff": certainty(values, 0.5, percentile(x, "50")).n_eff}
     for key in keys:
-        low, high = binomial_ranks(n, float(Fraction(key) / 100))
+        p = float(Fraction(key) / 100)
+        low, high = certainty(values, p, percentile(x, key)).ranks(p, n)
         out["percentiles"][key] = percentile(x, key) / 1e6
         out["ci95"][key] = [x[low - 1] / 1e6 if low >= 1 else None, x[high - 1] / 1e6 if high <= n else None]
     return out
@@ -146,6 +271,7 @@ class Run:
         every = [Request(dict(row)) for row in rows]
         self.warmup = sum(q.phase == PHASE_WARMUP for q in every)
         self.requests = [q for q in every if q.phase != PHASE_WARMUP]
+        self.requests.sort(key=lambda q: (q.intended_ns, q.idx))
         self.measured = [q for q in self.requests if q.measured]
         self.find_window()
 
@@ -167,14 +293,35 @@ class Run:
         e2e = [q.value["e2e"] for q in measured if q.ok and q.value["e2e"] is not None]
         fill = int(FILL_E2ES * math.fsum(e2e) / len(e2e)) if e2e else 0
         self.start, self.steady = 0, False
-        if not offline and fill <= self.end // 2:
-            self.start = fill
-            self.steady = sum(q.ok and self.holds(q.intended_ns) for q in measured) >= WINDOW_MIN_REQUESTS
-            if not self.steady:
-                self.start = 0
+        if not offline:
+            self.cut_warm_up(fill)
         self.seconds = (self.end - self.start) / 1e9
         self.offered = [q for q in measured if self.holds(q.intended_ns)]
         self.sample = [q for q in self.offered if q.ok]
+
+    def cut_warm_up(self, fill):
+        parts = [self.end * k // LEVELS for k in range(LEVELS + 1)]
+        cut, settled = settle(self.levels(parts)) if self.requests else (0, True)
+        paced = [q for q in self.measured if q.ok and q.intended_ns <= self.end and q.value["tpot"] is not None]
+        tpot_cut, tpot_settled = settle([q.value["tpot"] for q in paced]) if paced else (0, True)
+        self.start = max(fill, self.end * cut // LEVELS, paced[tpot_cut].intended_ns if tpot_cut else 0)
+        completed = sum(q.ok and self.holds(q.intended_ns) for q in self.measured)
+        if fill > self.end // 2 or completed < WINDOW_MIN_REQUESTS:
+            self.start = 0
+        else:
+            self.steady = settled and tpot_settled
+
+    def levels(self, parts):
+        """Mean in flight between each two of the moments."""
+        area = [0] * len(parts)
+        for q in self.requests:
+            if q.end_ns is None or q.end_ns <= q.intended_ns:
+                continue
+            for k in range(max(0, bisect.bisect_right(parts, q.intended_ns) - 1), len(parts) - 1):
+                if parts[k] >= q.end_ns:
+                    break
+                area[k] += max(0, min(q.end_ns, parts[k + 1]) - max(q.intended_ns, parts[k]))
+        return [a / (to - since) if to > since else 0 for a, since, to in zip(area, parts, parts[1:])]
 
     def holds(self, at):
         return at is not None and self.start <= at <= self.end
@@ -220,9 +367,11 @@ class Run:
         return {"mean": area / (self.end - self.start), "peak": peak}
 
     def latency(self, keys):
-        out = {f"{m}_ms": describe([q.value[m] for q in self.sample if q.value[m] is not None], keys)
+        out = {f"{m}_ms": describe([q.value[m] for q in self.sample if q.value[m] is not None], keys,
+                                   certainty_of_values)
                for m in ("ttft", "ttft_service", "ttfa", "tpot", "e2e", "connect")}
-        out["itl_ms"] = describe([gap for q in self.sample for gap in q.kept_gaps()[0]], keys)
+        pools = [q.kept_gaps()[0] for q in self.sample]
+        out["itl_ms"] = describe([pool for pool in pools if pool], keys, certainty_of_gaps)
         return out
 
     def stalls(self):

@@ -109,6 +109,7 @@ static int offer(struct virtual_server *v, const struct load_point *p, struct lo
     v->now_ns += run.drained_ns;
     workload_close(w);
     for (size_t i = 0; i < s->n; i++) {
+        samples_sort(&s->out[i].set);
         struct run_record *row = &s->out[i].run;
         row->finished = true;
         row->offered_end_ns = s->n > 1 ? row->duration_ns : run.offered_end_ns;

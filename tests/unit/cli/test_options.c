@@ -380,6 +380,21 @@ static void the_commands_tables_are_sound(void **state)
     }
 }
 
+static void an_option_is_known_by_its_name_alone(void **state)
+{
+    (void)state;
+    assert_true(options_know(&RUN_OPTIONS, "--seed"));
+    assert_true(options_know(&RUN_OPTIONS, "--seed=5"));
+    assert_false(options_know(&RUN_OPTIONS, "--see"));
+    assert_false(options_know(&RUN_OPTIONS, "--listen"));
+    assert_true(options_know(&SIM_OPTIONS, "--listen=x"));
+    assert_false(options_know(&RUN_OPTIONS, "seed"));
+    assert_false(options_know(&RUN_OPTIONS, "--"));
+    assert_false(options_know(&RUN_OPTIONS, "--=x"));
+    assert_false(options_know(&RUN_OPTIONS, "-o"));
+    assert_false(options_know(&RUN_OPTIONS, ""));
+}
+
 static void what_carries_credentials_is_secret(void **state)
 {
     static const char *const SECRET[] = {"api-key", "header"};
@@ -437,6 +452,7 @@ int main(void)
         LINE_TEST(values_that_look_like_options_shift_no_secret_into_view),
         LINE_TEST(the_stored_line_can_be_given_to_a_shell_again),
         LINE_TEST(the_commands_tables_are_sound),
+        cmocka_unit_test(an_option_is_known_by_its_name_alone),
         LINE_TEST(what_carries_credentials_is_secret),
         LINE_TEST(help_fits_a_terminal_and_names_every_option),
     };

@@ -323,6 +323,17 @@ static void context_becomes_json(void **state)
     refused(s, LOAD "--context gpu", "KEY=VALUE");
     refused(s, LOAD "--context =H100", "KEY=VALUE");
     refused(s, LOAD "--context gpu=a --context gpu=b", "\"gpu\" twice");
+    refused(s, LOAD "--context simulated=no", "--context simulated");
+    good(s, LOAD "--context simulated_by=me");
+}
+
+static void virtual_time_refuses_what_needs_bodies_or_texts(void **state)
+{
+    refused(*state, LOAD "--offline --save-output", "--save-output needs a server");
+    refused(*state, LOAD "--offline --no-stream", "--no-stream needs a server");
+    refused(*state, LOAD "--offline --extra-body {}", "--extra-body needs a server");
+    good(*state,
+         LOAD "--offline --threads 4 --preconnect 2 --api-key x --endpoint /v1/completions");
 }
 
 static void a_seed_is_kept_or_drawn_afresh(void **state)
@@ -372,6 +383,7 @@ int main(void)
         PLAN_TEST(metrics_go_by_their_names_and_by_vllms),
         PLAN_TEST(objectives_are_checked_before_the_run),
         PLAN_TEST(context_becomes_json),
+        PLAN_TEST(virtual_time_refuses_what_needs_bodies_or_texts),
         PLAN_TEST(a_seed_is_kept_or_drawn_afresh),
         PLAN_TEST(what_is_sent_is_noted),
     };

@@ -225,8 +225,11 @@ void trial_begin(struct trial *r)
 int trial_drive(struct trial *r, const struct load_spec *load, uint64_t warmup,
                 const struct drive_observer *observer)
 {
-    struct drive_load l = {
-        .load = *load, .workload = r->workload, .seed = 5, .warmup_requests = warmup};
+    struct drive_load l = {.load = *load,
+                           .workload = r->workload,
+                           .seed = 5,
+                           .warmup_requests = warmup,
+                           .from_idle = r->from_idle};
     struct drive_observer none = {.signal_fd = -1};
     l.load.arrivals.seed = 5;
     return drive_run(r->drive, &l, r->writer, observer ? observer : &none, &r->run, &r->err);

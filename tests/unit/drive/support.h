@@ -31,6 +31,8 @@ struct desk {
     atomic_uint warmups, runs; /* requests received */
     atomic_uint busy, most_busy;
     atomic_bool release;       /* for answers that wait for it */
+    atomic_uint hold_from;     /* for answers that hold the requests from this index on … */
+    atomic_bool let_go;        /* … until this is true, or the client has gone */
 };
 
 void desk_tokens(struct peer *p); /* ANSWER_TOKENS events, usage, terminator */
@@ -67,6 +69,7 @@ struct trial { /* one server, one drive, one run file */
     struct drive_setup setup;
     struct workload *workload;
     struct drive *drive;
+    bool from_idle;
     struct record_writer *writer;
     struct run_record run;
     struct err err;

@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -428,6 +429,112 @@ static void a_drive_takes_one_load_point_after_another(void **state)
     }
 }
 
+/* --- the tail that a load leaves at the server --- */
+
+static void hold(struct desk *d, struct peer *p)
+{
+    struct pollfd fd = {.fd = p->fd, .events = POLLIN | POLLRDHUP};
+    while (!d->let_go && !p->server->stopping && poll(&fd, 1, 1) == 0)
+        ;
+    if (d->let_go)
+        desk_tokens(p);
+}
+
+/* Requests of the first 50 ms wait until some of the tail have come, which is held. */
+static void hold_the_tail(struct desk *d, struct peer *p, bool warmup, uint64_t index)
+{
+    if (warmup || index < d->hold_from) {
+        desk_await(p, &d->release);
+        desk_tokens(p);
+        return;
+    }
+    if (index >= d->hold_from + TAIL_WANTED - 1)
+        atomic_store(&d->release, true);
+    hold(d, p);
+}
+
+/* Runs a load that leaves a tail; returns how many requests that is. The loads behind it have so
+ * few that their numbers are not held. */
+static size_t leave_a_tail(struct trial *t)
+{
+    struct load_spec load = open_load(1000, 0);
+    load.arrivals.burstiness = INFINITY;
+    load.duration_ns = 50 * NS_PER_MS;
+    struct arrivals schedule;
+    arrivals_init(&schedule, &load.arrivals);
+    for (int64_t at_ns; arrivals_next(&schedule, &at_ns) && at_ns < load.duration_ns;)
+        t->desk.hold_from++;
+    t->desk.answer = hold_the_tail;
+    trial_run(t, &load, 0, NULL);
+    size_t tail = trial_count(t, PHASE_TAIL, OUTCOME_CANCELLED);
+    assert_true(tail >= TAIL_WANTED - 1);
+    assert_every_index_once(t, PHASE_MEASURE, trial_count(t, PHASE_MEASURE, OUTCOME_OK));
+    for (size_t i = 0; i < t->n; i++)
+        if (t->kept[i].outcome == OUTCOME_CANCELLED) {
+            assert_int_equal(t->kept[i].phase, PHASE_TAIL);
+            assert_non_null(strstr(t->kept[i].error, "of the tail"));
+            assert_true(t->kept[i].end_ns >= t->kept[i].started_ns);
+        }
+    return tail;
+}
+
+/* The requests that the server holds become so many. */
+static void expect_busy(struct trial *t, size_t n)
+{
+    for (int i = 0; i < 20000 && t->desk.busy != n; i++)
+        poll(NULL, 0, 1);
+    assert_int_equal(t->desk.busy, n);
+}
+
+static void a_tail_is_recorded_once_and_stays_at_the_server(void **state)
+{
+    struct trial *t = *state;
+    struct load_spec load = closed(2, 20);
+    t->setup.threads = 2;
+    size_t tail = leave_a_tail(t);
+    for (int i = 0; i < 2; i++) {
+        trial_run(t, &load, 3, NULL);
+        assert_int_equal(t->n, 3 + 20);
+        assert_int_equal(trial_count(t, -1, OUTCOME_OK), 3 + 20);
+        assert_int_equal(t->run.exchanges, 20);
+        expect_busy(t, tail);
+    }
+}
+
+static void a_tail_that_ends_later_is_no_request_of_the_next_load(void **state)
+{
+    struct trial *t = *state;
+    struct load_spec load = closed(1, 30);
+    leave_a_tail(t);
+    t->desk.let_go = true;
+    trial_run(t, &load, 0, NULL);
+    assert_int_equal(t->n, 30);
+    assert_all_ok(t, 30);
+    expect_busy(t, 0);
+}
+
+static void a_load_from_idle_cuts_the_tail_off(void **state)
+{
+    struct trial *t = *state;
+    struct load_spec load = closed(2, 20);
+    t->setup.threads = 2;
+    leave_a_tail(t);
+    t->from_idle = true;
+    trial_run(t, &load, 0, NULL);
+    assert_int_equal(t->n, 20);
+    assert_all_ok(t, 20);
+    expect_busy(t, 0);
+}
+
+static void a_drive_may_be_closed_with_a_tail(void **state)
+{
+    struct trial *t = *state;
+    leave_a_tail(t);
+    drive_close(t->drive);
+    t->drive = NULL;
+    expect_busy(t, 0);
+}
+
 /* --- things that go wrong --- */
 
 enum { FAULTS = 6 };
@@ -656,6 +763,10 @@ int main(void)
         DRIVE_TEST(a_closed_load_asks_the_same_for_any_number_of_threads),
         DRIVE_TEST(work_is_spread_over_threads),
         DRIVE_TEST(a_drive_takes_one_load_point_after_another),
+        DRIVE_TEST(a_tail_is_recorded_once_and_stays_at_the_server),
+        DRIVE_TEST(a_tail_that_ends_later_is_no_request_of_the_next_load),
+        DRIVE_TEST(a_load_from_idle_cuts_the_tail_off),
+        DRIVE_TEST(a_drive_may_be_closed_with_a_tail),
         DRIVE_TEST(every_fault_has_its_outcome),
         DRIVE_TEST(a_request_without_an_answer_times_out_from_its_intended_time),
         DRIVE_TEST(texts_are_saved_when_asked_for),

@@ -211,6 +211,26 @@ static void plain_http_in_place_of_tls_is_recognised(void **state)
     tls_context_release(client);
 }
 
+static void an_announced_end_is_seen_and_none_goes_out_before_the_handshake(void **state)
+{
+    (void)state;
+    struct tls_context *client = client_context(NULL, true), *server = server_context("good");
+    struct pair p = pair_new(client, server, "localhost");
+    char got[64];
+    bool closed = false;
+    tls_end(p.server, &p.to_client);
+    assert_int_equal(p.to_client.n, 0);
+    assert_int_equal(shake(&p, SIZE_MAX, NULL), 1);
+    drain(&p);
+    tls_end(p.server, &p.to_client);
+    carry(&p.to_client, p.client, SIZE_MAX);
+    assert_int_equal(tls_read(p.client, got, sizeof got, &closed, &p.to_server, NULL), 0);
+    assert_true(closed);
+    pair_free(&p);
+    tls_context_release(client);
+    tls_context_release(server);
+}
+
 static void broken_records_are_an_error_and_not_data(void **state)
 {
     (void)state;
@@ -254,6 +274,7 @@ int main(void)
         cmocka_unit_test(each_fault_of_a_certificate_has_its_sentence),
         cmocka_unit_test(a_session_is_resumed_with_the_same_host_only),
         cmocka_unit_test(plain_http_in_place_of_tls_is_recognised),
+        cmocka_unit_test(an_announced_end_is_seen_and_none_goes_out_before_the_handshake),
         cmocka_unit_test(broken_records_are_an_error_and_not_data),
         cmocka_unit_test(unreadable_files_are_told_by_name),
     };

@@ -132,6 +132,30 @@ static void json_holds_what_the_summary_holds(void **state)
     fixture_close(&f);
 }
 
+static void in_virtual_time_the_instrument_is_null(void **state)
+{
+    static const char *const NONE[] = {"rx_stamped_fraction", "censored_fraction",
+                                       "censored_ours_fraction", "schedule_lag_ms/p99",
+                                       "schedule_lag_ms/max"};
+    (void)state;
+    for (int virtual = 0; virtual < 2; virtual ++) {
+        struct fixture f;
+        struct summary s;
+        fixture_open(&f);
+        fixture_fill_good(&f);
+        if (virtual)
+            f.run.context_json = "{\"simulated\":\"in virtual time\"}";
+        fixture_summarise(&f, NULL, &s);
+        json_t *o = json_of_summary(&s), *instrument = at(o, "instrument");
+        assert_int_equal(json_is_true(at(instrument, "virtual_time")), virtual);
+        for (size_t i = 0; i < sizeof NONE / sizeof *NONE; i++)
+            assert_int_equal(json_is_null(at(instrument, NONE[i])), virtual);
+        json_decref(o);
+        summary_release(&s);
+        fixture_close(&f);
+    }
+}
+
 static void a_series_holds_its_runs(void **state)
 {
     struct fixture f;
@@ -219,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_holds_what_the_summary_holds),
+        cmocka_unit_test(in_virtual_time_the_instrument_is_null),
         cmocka_unit_test(a_series_holds_its_runs),
         cmocka_unit_test(csv_has_a_line_for_every_request_and_quotes_what_needs_it),
         cmocka_unit_test(csv_of_gaps_has_a_line_for_every_event),

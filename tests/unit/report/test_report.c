@@ -153,6 +153,51 @@ static void a_run_stopped_before_its_load_has_no_figures(void **state)
     fixture_close(&f);
 }
 
+/* Every check of the instrument, by name. */
+static const char *const INSTRUMENT_CHECKS[] = {"schedule-lag",   "receive-stamps", "censored",
+                                                "body-underruns", "clock-steps",    "driver-busy",
+                                                "steal"};
+
+static enum check_status status_of(const struct summary *s, const char *id)
+{
+    for (size_t i = 0; i < s->check_count; i++)
+        if (strcmp(s->checks[i].id, id) == 0)
+            return s->checks[i].status;
+    fail_msg("no check %s", id);
+    return CHECK_FAIL;
+}
+
+static void a_run_in_virtual_time_claims_no_instrument(void **state)
+{
+    static const char *const CONTEXTS[] = {
+        "{\"gpu\":\"h100\",\"simulated\":\"in virtual time\"}",
+        "{\"gpu\":\"h100\",\"simulated\":\"yes\"}",
+        "{\"note\":\"in virtual time\",\"simulated\":1}",
+        "[]",
+        "",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof CONTEXTS / sizeof *CONTEXTS; i++) {
+        struct fixture f;
+        struct summary s;
+        fixture_open(&f);
+        fixture_fill_good(&f);
+        f.run.context_json = CONTEXTS[i];
+        fixture_summarise(&f, NULL, &s);
+        char *text = text_of(&s, &plain_80);
+        expect_width(text, 80);
+        bool none = strstr(text, "Instrument   none: virtual time;") != NULL;
+        assert_int_equal(none, i == 0);
+        assert_int_equal(strstr(text, "kernel stamps") != NULL, i > 0);
+        assert_int_equal(strstr(text, "counted by the simulated engine") != NULL, i == 0);
+        for (size_t k = 0; k < sizeof INSTRUMENT_CHECKS / sizeof *INSTRUMENT_CHECKS; k++)
+            assert_int_equal(status_of(&s, INSTRUMENT_CHECKS[k]) == CHECK_SKIPPED, i == 0);
+        test_free(text);
+        summary_release(&s);
+        fixture_close(&f);
+    }
+}
+
 static void arrivals_of_a_data_set_are_not_called_drawn(void **state)
 {
     struct fixture f;
@@ -192,7 +237,7 @@ static void colour_comes_only_when_asked_and_a_servers_text_cannot_add_any(void 
     fixture_close(&f);
 }
 
-static void a_percentile_of_too_few_values_has_no_upper_bound(void **state)
+static void a_percentile_of_too_few_values_has_no_bound(void **state)
 {
     struct fixture f;
     struct summary s;
@@ -203,8 +248,8 @@ static void a_percentile_of_too_few_values_has_no_upper_bound(void **state)
     f.run.offered_end_ns = 2900 * MS;
     fixture_summarise(&f, NULL, &s);
     char *text = text_of(&s, &plain_80);
-    assert_non_null(strstr(text, ", no upper bound]"));
-    assert_non_null(strstr(text, "* too few values"));
+    assert_non_null(strstr(text, "[no bound]"));
+    assert_non_null(strstr(text, "* no bound"));
     assert_non_null(strstr(text, "sample-size"));
     test_free(text);
     summary_release(&s);
@@ -297,9 +342,10 @@ int main(void)
         cmocka_unit_test(extreme_figures_keep_to_their_columns),
         cmocka_unit_test(the_report_opens_with_the_verdict_and_closes_with_the_file),
         cmocka_unit_test(a_run_stopped_before_its_load_has_no_figures),
+        cmocka_unit_test(a_run_in_virtual_time_claims_no_instrument),
         cmocka_unit_test(arrivals_of_a_data_set_are_not_called_drawn),
         cmocka_unit_test(colour_comes_only_when_asked_and_a_servers_text_cannot_add_any),
-        cmocka_unit_test(a_percentile_of_too_few_values_has_no_upper_bound),
+        cmocka_unit_test(a_percentile_of_too_few_values_has_no_bound),
         cmocka_unit_test(only_the_metrics_asked_for_have_rows),
         cmocka_unit_test(the_calibration_quoted_is_of_the_level_that_covers_the_run),
         cmocka_unit_test(numbers_have_three_digits_and_separators),

@@ -184,6 +184,9 @@ static void what_is_not_json_is_refused_as_a_whole(void **state)
     refused(ASK_COMPLETION, "{\"prompt\":\"x\"", NULL);
     refused(ASK_COMPLETION, "{\"prompt\":\"x\"} x", NULL);
     refused(ASK_COMPLETION, "{\"prompt\":[1,2", NULL);
+    refused(ASK_COMPLETION, "{\"prompt\":", NULL);
+    refused(ASK_COMPLETION, "{\"prompt\":\"x\",\"stream\":maybe}", NULL);
+    refused(ASK_CHAT, "{\"messages\":}", NULL);
 }
 
 int main(void)

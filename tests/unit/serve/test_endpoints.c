@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -273,6 +274,34 @@ static void errors_have_a_body_as_openai_writes_them(void **state)
     ANSWERED("/health", "x", 405, "\"code\":405");
 }
 
+static void a_server_that_still_starts_says_503_until_it_is_ready(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"prompt\":\"a\",\"max_tokens\":1}";
+    struct harness starting;
+    struct response r;
+    harness_start(&starting, NULL, ENGINE "&start_s=3600");
+    static const char *const waiting[][2] = {
+        {"/health", NULL}, {"/v1/models", NULL}, {"/v1/completions", body}, {"/tokenize", body}};
+    for (size_t i = 0; i < sizeof waiting / sizeof waiting[0]; i++) {
+        harness_ask(&starting, waiting[i][0], waiting[i][1], &r);
+        assert_int_equal(r.status, 503);
+        assert_true(has(&r.body, "\"type\":\"ServiceUnavailableError\""));
+        response_release(&r);
+    }
+    assert_true(harness_metric(&starting, "vllm:num_requests_running{") == 0);
+    harness_stop(&starting);
+    harness_start(&starting, NULL, ENGINE "&start_s=0.05");
+    for (int status = 0; status != 200; response_release(&r)) {
+        harness_ask(&starting, "/health", NULL, &r);
+        status = r.status;
+    }
+    harness_ask(&starting, "/v1/completions", body, &r);
+    assert_int_equal(r.status, 200);
+    response_release(&r);
+    harness_stop(&starting);
+}
+
 static void a_prompt_beyond_the_context_is_refused(void **state)
 {
     (void)state;
@@ -311,6 +340,90 @@ static void metrics_count_what_happened(void **state)
     assert_true(harness_metric(&server, "vllm:num_preemptions_total{") == 0);
 }
 
+static double all_engines(const char *name)
+{
+    char line[96];
+    snprintf(line, sizeof line, "vllm:%s{engine=\"0\",model_name=\"qwen2.5-7b\"}", name);
+    return harness_metric(&server, line);
+}
+
+/* Every name that others' dashboards look for, and no sample without its type. */
+static void metrics_have_vllms_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"num_requests_running gauge",
+                                        "num_requests_waiting gauge",
+                                        "kv_cache_usage_perc gauge",
+                                        "prefix_cache_hits_total counter",
+                                        "prefix_cache_queries_total counter",
+                                        "num_preemptions_total counter",
+                                        "prompt_tokens_total counter",
+                                        "generation_tokens_total counter",
+                                        "request_success_total counter",
+                                        "time_to_first_token_seconds histogram",
+                                        "inter_token_latency_seconds histogram",
+                                        "request_time_per_output_token_seconds histogram",
+                                        "e2e_request_latency_seconds histogram",
+                                        "request_queue_time_seconds histogram",
+                                        "request_prefill_time_seconds histogram",
+                                        "request_decode_time_seconds histogram",
+                                        "iteration_tokens_total histogram"};
+    struct response r;
+    harness_ask(&server, "/metrics", NULL, &r);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char line[96];
+        snprintf(line, sizeof line, "# TYPE vllm:%s\n", names[i]);
+        if (!has(&r.body, line))
+            fail_msg("no %s", line);
+    }
+    response_release(&r);
+}
+
+static void histograms_have_a_value_for_each_request_step_or_gap(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double more; /* counted, of a request of seven tokens and one of a single token */
+    } rows[] = {{"time_to_first_token_seconds_count", 2},
+                {"inter_token_latency_seconds_count", 6},
+                {"request_time_per_output_token_seconds_count", 1},
+                {"e2e_request_latency_seconds_count", 2},
+                {"request_queue_time_seconds_count", 2},
+                {"request_prefill_time_seconds_count", 2},
+                {"request_decode_time_seconds_count", 2},
+                {"iteration_tokens_total_count", 8},
+                {"iteration_tokens_total_sum", 3 + 7 + 2 + 1}}; /* prompts and tokens */
+    enum { ROWS = sizeof rows / sizeof rows[0] };
+    double before[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        before[i] = all_engines(rows[i].name);
+    ANSWERED("/v1/completions", "{\"prompt\":\"a b c\",\"max_tokens\":7,\"ignore_eos\":true}", 200,
+             "length");
+    ANSWERED("/v1/completions", "{\"prompt\":\"a b\",\"max_tokens\":1}", 200, "length");
+    for (int i = 0; i < ROWS; i++)
+        if (all_engines(rows[i].name) != before[i] + rows[i].more)
+            fail_msg("%s: %g more", rows[i].name, all_engines(rows[i].name) - before[i]);
+}
+
+static void a_requests_phases_make_its_whole_time(void **state)
+{
+    (void)state;
+    ANSWERED("/v1/completions", "{\"prompt\":\"a b c\",\"max_tokens\":20,\"ignore_eos\":true}", 200,
+             "length");
+    double whole = all_engines("e2e_request_latency_seconds_sum");
+    double queue = all_engines("request_queue_time_seconds_sum");
+    double prefill = all_engines("request_prefill_time_seconds_sum");
+    double decode = all_engines("request_decode_time_seconds_sum");
+    double first = all_engines("time_to_first_token_seconds_sum");
+    double gaps = all_engines("inter_token_latency_seconds_sum");
+    assert_true(queue >= 0 && prefill > 0 && decode > 0);
+    /* Nine digits are printed of each. */
+    assert_true(fabs(queue + prefill + decode - whole) < 1e-6 * whole);
+    assert_true(fabs(queue + prefill - first) < 1e-6 * whole);
+    assert_true(fabs(decode - gaps) < 1e-6 * whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,8 +441,12 @@ int main(void)
         cmocka_unit_test(a_natural_end_is_told_as_stop_and_counts_as_a_token),
         cmocka_unit_test(tokenize_and_usage_agree),
         cmocka_unit_test(errors_have_a_body_as_openai_writes_them),
+        cmocka_unit_test(a_server_that_still_starts_says_503_until_it_is_ready),
         cmocka_unit_test(a_prompt_beyond_the_context_is_refused),
         cmocka_unit_test(metrics_count_what_happened),
+        cmocka_unit_test(metrics_have_vllms_names),
+        cmocka_unit_test(histograms_have_a_value_for_each_request_step_or_gap),
+        cmocka_unit_test(a_requests_phases_make_its_whole_time),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -11,7 +11,7 @@
 #include "sim/noise.h"
 
 struct item {
-    int64_t output, got, first_ns, second_ns, end_ns;
+    int64_t output, got, first_ns, second_ns, end_ns, admitted_ns;
     struct cluster_request *handle;
 };
 
@@ -46,8 +46,10 @@ static int64_t run(struct cluster *c, int64_t now_ns)
             struct item *it = t[i].owner;
             assert_int_equal(t[i].index, it->got);
             it->got += t[i].count;
-            if (t[i].index == 0)
+            if (t[i].index == 0) {
                 it->first_ns = now_ns;
+                it->admitted_ns = t[i].admitted_ns;
+            }
             if (t[i].index == 1)
                 it->second_ns = now_ns;
             assert_int_equal(t[i].last, it->got == it->output);
@@ -86,6 +88,19 @@ static void requests_go_to_who_has_fewest_or_in_turn(void **state)
         check_idle(c);
         cluster_free(c);
     }
+}
+
+static void each_replica_has_noise_of_its_own(void **state)
+{
+    (void)state;
+    struct sim_config config = config_of("?replicas=2&router=round-robin&noise=0.2");
+    struct cluster *c = cluster_new(&config, 1);
+    struct item a = {.output = 5}, b = {.output = 5};
+    ask(c, &a, 10);
+    ask(c, &b, 10);
+    run(c, 0);
+    assert_true(a.first_ns != b.first_ns);
+    cluster_free(c);
 }
 
 static void replicas_share_the_load(void **state)
@@ -177,6 +192,45 @@ static void a_request_can_be_given_up_anywhere_on_its_way(void **state)
     cluster_free(c);
 }
 
+static void a_first_token_tells_when_the_step_began_that_first_held_its_request(void **state)
+{
+    (void)state;
+    static const char *const engines[] = {
+        "?max_num_seqs=1", "?max_num_seqs=1&engine=sglang", "?max_num_seqs=1&engine=tgi",
+        "?max_num_seqs=1&engine=trtllm", "?max_num_seqs=1&prefill_replicas=1"};
+    for (size_t k = 0; k < sizeof engines / sizeof engines[0]; k++) {
+        struct sim_config config = config_of(engines[k]);
+        struct cluster *c = cluster_new(&config, 1);
+        struct item a = {.output = 5}, b = {.output = 5};
+        bool pools = config.prefill_replicas > 0;
+        ask(c, &a, 100);
+        ask(c, &b, 100);
+        run(c, 1000);
+        assert_int_equal(a.admitted_ns, 1000);
+        assert_int_equal(b.admitted_ns, pools ? a.first_ns : a.end_ns);
+        cluster_free(c);
+    }
+}
+
+/* The second is admitted beside the last piece of the first one's prompt, and preempted before its
+ * own is computed. */
+static void who_is_admitted_again_keeps_the_time_of_the_first(void **state)
+{
+    (void)state;
+    struct sim_config config = config_of("?max_num_batched_tokens=16&max_num_seqs=8");
+    config.kv_blocks = 40;
+    config.max_model_len = 600;
+    struct cluster *c = cluster_new(&config, 1);
+    struct item a = {.output = 100}, b = {.output = 5};
+    ask(c, &a, 200);
+    ask(c, &b, 440);
+    run(c, 1000);
+    assert_true(cluster_counts(c, 0).preemptions > 0);
+    assert_true(a.first_ns < b.first_ns);
+    assert_true(b.admitted_ns < a.first_ns);
+    cluster_free(c);
+}
+
 static void lateness_does_not_add_up(void **state)
 {
     (void)state;
@@ -252,10 +306,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_go_to_who_has_fewest_or_in_turn),
+        cmocka_unit_test(each_replica_has_noise_of_its_own),
         cmocka_unit_test(replicas_share_the_load),
         cmocka_unit_test(the_cache_of_a_prompt_travels_between_its_first_and_second_token),
         cmocka_unit_test(a_link_carries_one_prompt_after_the_other),
         cmocka_unit_test(a_request_can_be_given_up_anywhere_on_its_way),
+        cmocka_unit_test(a_first_token_tells_when_the_step_began_that_first_held_its_request),
+        cmocka_unit_test(who_is_admitted_again_keeps_the_time_of_the_first),
         cmocka_unit_test(lateness_does_not_add_up),
         cmocka_unit_test(drift_has_mean_one_its_variation_and_a_long_memory),
         cmocka_unit_test(drift_goes_on_while_nothing_is_done),

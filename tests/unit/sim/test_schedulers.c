@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "sim/engine.h"
+#include "stats/queueing.h"
 
 /* Every scheduler, with what each can be set to. */
 static const char *const engines[] = {
@@ -39,6 +40,8 @@ struct item {
 
 struct outcome {
     int64_t now_ns;
+    int64_t present_ns; /* integral of the number of requests in the engine, over its steps … */
+    int64_t unseen_ns;  /* … and from arrivals to the beginnings of the next ones */
     uint64_t checksum;
     struct engine_counts counts;
 };
@@ -97,8 +100,10 @@ static struct outcome run(const struct sim_config *c, uint64_t seed, struct item
     struct engine *e = engine_new(c, seed);
     struct outcome o = {0};
     for (size_t next = 0;;) {
-        for (; next < n && items[next].arrival_ns <= o.now_ns; next++)
+        for (; next < n && items[next].arrival_ns <= o.now_ns; next++) {
             submit(e, &items[next], (uint32_t)next + 1);
+            o.unseen_ns += o.now_ns - items[next].arrival_ns;
+        }
         int64_t step_ns;
         if (!engine_step_begin(e, &step_ns)) {
             if (next == n)
@@ -107,6 +112,7 @@ static struct outcome run(const struct sim_config *c, uint64_t seed, struct item
             continue;
         }
         struct engine_counts k = engine_counts(e);
+        o.present_ns += (k.running + k.waiting) * step_ns;
         assert_true(k.blocks_used >= 0 && k.blocks_used <= k.blocks);
         assert_true(k.running <= c->max_num_seqs);
         o.now_ns += step_ns;
@@ -200,6 +206,93 @@ static void engines_that_reserve_never_preempt_and_the_others_do(void **state)
             fail_msg("%s: %llu preemptions", rows[k].engine,
                      (unsigned long long)o.counts.preemptions);
     }
+}
+
+/* Mean number present = rate · mean stay; to the nanosecond, as both are integrals over the same
+ * time. */
+static void littles_law_holds_under_every_scheduler(void **state)
+{
+    (void)state;
+    for (int k = 0; k < ENGINES; k++) {
+        struct sim_config c = config_of(engines[k]);
+        if (k % 2)
+            small_cache(&c, 64); /* with queues and preemptions */
+        c.max_num_seqs = 48;
+        c.noise_cv = 0.2;
+        struct item *items = mixed(400, 60);
+        struct outcome o = run(&c, 1, items, 400);
+        int64_t stay_ns = 0;
+        for (int i = 0; i < 400; i++)
+            stay_ns += items[i].end_ns - items[i].arrival_ns;
+        if (stay_ns != o.present_ns + o.unseen_ns)
+            fail_msg("%s: stays of %lld ns, presence of %lld ns", engines[k], (long long)stay_ns,
+                     (long long)(o.present_ns + o.unseen_ns));
+        free(items);
+    }
+}
+
+static void giving_up_at_any_moment_gives_everything_back(void **state)
+{
+    (void)state;
+    enum { SLOTS = 40, TURNS = 3000 };
+    for (int k = 0; k < ENGINES; k++) {
+        struct sim_config c = config_of(engines[k]);
+        small_cache(&c, 64);
+        struct engine *e = engine_new(&c, 1);
+        struct engine_request *held[SLOTS] = {NULL};
+        int numbers[SLOTS];
+        static uint32_t ids[600];
+        struct rng r = rng_at(9, RNG_SHUFFLE, (uint64_t)k);
+        bool in_step = false;
+        for (int turn = 0; turn < TURNS; turn++) {
+            int slot = (int)rng_below(&r, SLOTS);
+            int64_t ns;
+            const struct engine_token *t;
+            if (rng_below(&r, 2) == 0 && in_step) {
+                size_t n = engine_step_end(e, &t);
+                for (size_t i = 0; i < n; i++)
+                    if (t[i].last)
+                        held[*(int *)t[i].owner] = NULL;
+                in_step = false;
+            } else if (!in_step && rng_below(&r, 2) == 0) {
+                in_step = engine_step_begin(e, &ns);
+            } else if (held[slot]) {
+                engine_cancel(e, held[slot]);
+                held[slot] = NULL;
+            } else {
+                numbers[slot] = slot;
+                int64_t prompt = 1 + (int64_t)rng_below(&r, 500);
+                held[slot] = engine_ask(
+                    e, &(struct engine_ask){.prompt_tokens = prompt,
+                                            .output_tokens = 1 + (int64_t)rng_below(&r, 100),
+                                            .ids = ids,
+                                            .id_count = prompt,
+                                            .owner = &numbers[slot]});
+            }
+        }
+        for (int i = 0; i < SLOTS; i++)
+            if (held[i])
+                engine_cancel(e, held[i]);
+        struct engine_counts n = engine_counts(e);
+        if (n.running || n.waiting || n.blocks_used)
+            fail_msg("%s: %d running, %d waiting, %d blocks", engines[k], (int)n.running,
+                     (int)n.waiting, (int)n.blocks_used);
+        engine_free(e);
+    }
+}
+
+static void drafts_follow_the_seed(void **state)
+{
+    (void)state;
+    uint64_t sums[3];
+    struct sim_config c = config_of("?draft_tokens=3&acceptance=0.6");
+    for (int i = 0; i < 3; i++) {
+        struct item *items = mixed(50, 40);
+        sums[i] = run(&c, i == 2 ? 5 : 4, items, 50).checksum;
+        free(items);
+    }
+    assert_true(sums[0] == sums[1]);
+    assert_true(sums[0] != sums[2]);
 }
 
 static void same_seed_same_result(void **state)
@@ -435,9 +528,11 @@ static void drafts_bring_the_tokens_their_acceptance_says(void **state)
 
 /* A server whose batch of b takes a·b + t0 exactly: one token each, the host slower than the GPU.
  */
-static double mean_latency(double a, double t0, double rate, uint64_t seed)
+static double mean_latency(const char *engine, double a, double t0, double rate, uint64_t seed)
 {
-    struct sim_config c = config_of("?async_scheduling=on&prefix_caching=off");
+    struct sim_config c = config_of(engine);
+    c.host_hidden = true;
+    c.prefix_caching = false;
     c.step_s = t0;
     c.sequence_s = a;
     c.max_num_seqs = c.max_num_batched_tokens = 20000;
@@ -474,15 +569,6 @@ static double mean_latency(double a, double t0, double rate, uint64_t seed)
     return sum / (double)n;
 }
 
-/* Inoue, Queueing analysis of GPU-based inference servers with dynamic batching, 2020. */
-static double inoue_bound(double a, double t0, double rate)
-{
-    double u = rate * a;
-    double phi0 = (a + t0) / (2 * (1 - u)) * (1 + 2 * rate * t0 + (1 - rate * t0) / (1 + u));
-    double phi1 = 1.5 * t0 / (1 - u) + a / 2 * (u + 2) / (1 - u * u);
-    return phi0 < phi1 ? phi0 : phi1;
-}
-
 static void dynamic_batching_stays_under_inoues_bound_and_reaches_it_where_it_is_tight(void **state)
 {
     (void)state;
@@ -494,13 +580,30 @@ static void dynamic_batching_stays_under_inoues_bound_and_reaches_it_where_it_is
     const double a = 0.02, t0 = 0.2;
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
         double rate = rows[k].load / a;
-        double bound = inoue_bound(a, t0, rate), mean = 0;
+        double bound = queueing_batching_latency_bound(rate, a, t0), mean = 0;
         for (uint64_t seed = 1; seed <= SEEDS; seed++)
-            mean += mean_latency(a, t0, rate, seed) / SEEDS;
+            mean += mean_latency("?engine=vllm", a, t0, rate, seed) / SEEDS;
         if (mean > bound * 1.003) /* the mean's own error */
             fail_msg("load %g: mean latency %g, bound %g", rows[k].load, mean, bound);
         if (rows[k].tight && mean < bound * 0.98)
             fail_msg("load %g: mean latency %g, bound %g is tight", rows[k].load, mean, bound);
+    }
+}
+
+/* Requests of one token are all taken into the next step, whoever schedules. */
+static void the_bound_holds_for_every_scheduler(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"?engine=sglang", "?engine=tgi", "?engine=trtllm",
+                                         "?engine=trtllm&capacity=max-utilization"};
+    const double a = 0.02, t0 = 0.2, load = 0.9;
+    double bound = queueing_batching_latency_bound(load / a, a, t0),
+           vllm = mean_latency("", a, t0, load / a, 1);
+    assert_true(vllm > bound * 0.98 && vllm < bound * 1.005);
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
+        double mean = mean_latency(others[k], a, t0, load / a, 1);
+        if (fabs(mean / vllm - 1) > 1e-9)
+            fail_msg("%s: mean latency %g, bound %g, vllm %g", others[k], mean, bound, vllm);
     }
 }
 
@@ -510,6 +613,9 @@ int main(void)
         cmocka_unit_test(tokens_out_are_tokens_asked_and_blocks_come_back),
         cmocka_unit_test(all_end_in_a_cache_that_is_far_too_small_for_them_together),
         cmocka_unit_test(engines_that_reserve_never_preempt_and_the_others_do),
+        cmocka_unit_test(littles_law_holds_under_every_scheduler),
+        cmocka_unit_test(giving_up_at_any_moment_gives_everything_back),
+        cmocka_unit_test(drafts_follow_the_seed),
         cmocka_unit_test(same_seed_same_result),
         cmocka_unit_test(nobody_waits_for_ever_under_overload),
         cmocka_unit_test(a_prefix_is_found_again_to_the_block_or_to_the_token),
@@ -523,6 +629,7 @@ int main(void)
         cmocka_unit_test(drafts_bring_the_tokens_their_acceptance_says),
         cmocka_unit_test(
             dynamic_batching_stays_under_inoues_bound_and_reaches_it_where_it_is_tight),
+        cmocka_unit_test(the_bound_holds_for_every_scheduler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,6 +279,19 @@ static void every_gpu_runs_some_model(void **state)
     }
 }
 
+static void an_output_has_the_room_behind_its_prompt(void **state)
+{
+    (void)state;
+    struct sim_config c = {.max_model_len = 1000};
+    assert_int_equal(spec_output_limit(&c, 900, 100, false), 100);
+    assert_int_equal(spec_output_limit(&c, 900, 101, false), 0);
+    assert_int_equal(spec_output_limit(&c, 1000, 1, true), 0);
+    assert_int_equal(spec_output_limit(&c, 5000, 0, true), 0);
+    assert_int_equal(spec_output_limit(&c, 100, 0, true), 900);
+    assert_int_equal(spec_output_limit(&c, 100, -1, false), 16);
+    assert_int_equal(spec_output_limit(&c, 990, -1, false), 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +300,7 @@ int main(void)
         cmocka_unit_test(gpus_are_counted_behind_an_x),
         cmocka_unit_test(smaller_gpus_and_the_a100_have_smaller_steps),
         cmocka_unit_test(the_cache_is_what_memory_leaves),
+        cmocka_unit_test(an_output_has_the_room_behind_its_prompt),
         cmocka_unit_test(the_context_never_exceeds_the_cache),
         cmocka_unit_test(weights_that_do_not_fit_are_refused_with_the_sum_and_advice),
         cmocka_unit_test(unknown_names_are_answered_with_the_nearest),

@@ -73,6 +73,16 @@ static void the_host_is_hidden_behind_the_gpu_or_the_gpu_behind_it(void **state)
     near(step_seconds(&law, &b), 1 + 14e-6, 1e-12);
 }
 
+/* T = B(n + 1): for the GPU drafts are rows like any other, each of them sampled; the host has B
+ * sequences. */
+static void drafts_are_verified_as_rows_and_cost_the_host_nothing(void **state)
+{
+    (void)state;
+    struct step_batch drafts = {.decodes = 4, .drafts = 12, .decode_context_tokens = 9000};
+    struct step_batch rows = {.decodes = 16, .decode_context_tokens = 9000};
+    near(seconds("", rows) - seconds("", drafts), 12 * 14e-6, 1e-9);
+}
+
 static void time_is_linear_in_context(void **state)
 {
     (void)state;
@@ -185,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_decoding_sequence_costs_what_its_kernels_do),
         cmocka_unit_test(a_prompt_costs_its_products_and_the_square_of_its_length),
         cmocka_unit_test(the_host_is_hidden_behind_the_gpu_or_the_gpu_behind_it),
+        cmocka_unit_test(drafts_are_verified_as_rows_and_cost_the_host_nothing),
         cmocka_unit_test(time_is_linear_in_context),
         cmocka_unit_test(more_work_never_takes_less_time),
         cmocka_unit_test(gpus_in_parallel_share_products_and_cache_and_reduce),

@@ -207,6 +207,32 @@ static void ratio_zero_gives_exactly_the_lengths_asked_for(void **state)
     workload_close(w);
 }
 
+static void an_outline_is_the_prompt_without_its_text(void **state)
+{
+    (void)state;
+    struct workload_spec spec = random_spec(100, 20, 0.5);
+    spec.ladder[0] = 5;
+    spec.ladder[1] = 7;
+    for (spec.ladder_count = 0; spec.ladder_count < 3; spec.ladder_count += 2) {
+        struct workload *w = open_ok(&spec);
+        struct arena a = {0};
+        for (uint64_t i = 0; i < 50; i++) {
+            struct prompt p, q;
+            workload_draw(w, i % 2, i, &a, &p);
+            workload_outline(w, i % 2, i, &q);
+            assert_int_equal(p.input_tokens, q.input_tokens);
+            assert_int_equal(p.output_tokens, q.output_tokens);
+            assert_int_equal(p.exact_output, q.exact_output);
+            assert_int_equal(p.rung, q.rung);
+            assert_int_equal(p.source, q.source);
+            assert_int_equal(p.repeated, q.repeated);
+            assert_int_equal(q.text.n, 0);
+        }
+        arena_release(&a);
+        workload_close(w);
+    }
+}
+
 static void lengths_fill_their_range_to_both_ends(void **state)
 {
     (void)state;
@@ -652,6 +678,7 @@ int main(void)
         cmocka_unit_test(an_unknown_profile_is_refused_with_the_list),
         cmocka_unit_test(output_len_overrides_a_profiles_outputs),
         cmocka_unit_test(ratio_zero_gives_exactly_the_lengths_asked_for),
+        cmocka_unit_test(an_outline_is_the_prompt_without_its_text),
         cmocka_unit_test(lengths_fill_their_range_to_both_ends),
         cmocka_unit_test(bad_random_lengths_are_refused_with_the_option_named),
         cmocka_unit_test(a_prefix_is_shared_within_the_run_and_differs_in_the_warm_up),
