@@ -417,6 +417,20 @@ static void make_idle(struct twin *t)
     cluster_forget_prefixes(t->cluster);
 }
 
+int64_t twin_now_ns(const struct twin *t)
+{
+    return t->now_ns;
+}
+
+void twin_wait(struct twin *t, int64_t until_ns)
+{
+    if (until_ns <= t->now_ns)
+        return;
+    make_idle(t);
+    if (until_ns > t->now_ns)
+        t->now_ns = until_ns;
+}
+
 static struct load_spec warmup_spec(const struct twin_load *load)
 {
     int64_t users = WARMUP_CONCURRENCY;

@@ -2,7 +2,7 @@
  * engines whose long-run percentiles are known from runs of at least half a million requests with
  * other seeds.
  *
- *     coverage [REPETITIONS [ENGINE]]     500, and every engine
+ *     intervals [REPETITIONS [ENGINE]]     500, and every engine
  *
  * A claim is an interval with both its ends. At 50 and 80 % of capacity at least 93 % of claims
  * must hold, beyond 90 % of it at least 90 %, wherever one run in 25 makes one. Exit 1 when a
@@ -115,7 +115,7 @@ static struct truth find_truth(const char *name, const char *spec, double rate)
 
 /* ---- claims ---- */
 
-struct outcome {
+struct claimed {
     bool claimed, held;
 };
 
@@ -123,10 +123,10 @@ struct study {
     const char *spec;
     double rate;
     const struct truth *truth;
-    struct outcome *list; /* [repetition][window][metric][percentile] */
+    struct claimed *list; /* [repetition][window][metric][percentile] */
 };
 
-static struct outcome *outcome_at(const struct study *s, size_t i, size_t w, size_t m, size_t k)
+static struct claimed *claim_at(const struct study *s, size_t i, size_t w, size_t m, size_t k)
 {
     return &s->list[((i * WINDOWS + w) * METRICS + m) * PERCENTILES + k];
 }
@@ -178,7 +178,7 @@ static void judge(const struct study *s, const struct probed *p, size_t i, size_
         for (size_t k = 0; k < PERCENTILES; k++) {
             const struct interval *ci = &l.ci95[k];
             double truth_ms = s->truth->value[m][k] / 1e6;
-            *outcome_at(s, i, length, m, k) = (struct outcome){
+            *claim_at(s, i, length, m, k) = (struct claimed){
                 ci->has_low && ci->has_high, ci->low <= truth_ms && truth_ms <= ci->high};
         }
     }
@@ -200,7 +200,7 @@ static void print_cell(const struct study *s, size_t n, size_t w, size_t m, size
 {
     size_t claimed = 0, held = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct outcome *o = outcome_at(s, i, w, m, k);
+        const struct claimed *o = claim_at(s, i, w, m, k);
         claimed += o->claimed;
         held += o->claimed && o->held;
     }
@@ -222,7 +222,7 @@ static void study_load(const char *spec, double capacity, double share, size_t r
     snprintf(name, sizeof name, "%s at %.2f, truth", spec, share);
     struct truth truth = find_truth(name, spec, s.rate);
     s.truth = &truth;
-    s.list = MEM_ARRAY(struct outcome, repetitions * WINDOWS * METRICS * PERCENTILES);
+    s.list = MEM_ARRAY(struct claimed, repetitions * WINDOWS * METRICS * PERCENTILES);
     snprintf(name, sizeof name, "%s at %.2f", spec, share);
     virtual_parallel(name, repetitions, run_repetition, &s);
     for (size_t w = 0; w < WINDOWS; w++) {
@@ -324,7 +324,7 @@ int main(int argc, char **argv)
     const char *only = argc > 2 ? argv[2] : NULL;
     double capacity = 0;
     if (repetitions == 0 || argc > 3) {
-        fprintf(stderr, "usage: coverage [REPETITIONS [ENGINE]]\n");
+        fprintf(stderr, "usage: intervals [REPETITIONS [ENGINE]]\n");
         return 2;
     }
     printf("share that claims, and how many of the claims hold; %zu runs\n", repetitions);
