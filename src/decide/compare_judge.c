@@ -202,15 +202,22 @@ static void decide(const struct comparison *c, struct compare_row *r)
         r->verdict = r->within_margin ? COMPARE_EQUIVALENT : COMPARE_UNDECIDED;
 }
 
-/* Least n with which a difference of `distance` standard deviations is found. */
-static double rounds_for(double distance, double level, bool paired)
+/* Least n with which a mean is shown to be above one limit and below another, two-sided at this
+ * level, so often as `power` says. It lies so many standard deviations from them; INFINITY: there
+ * is no such limit. */
+static double rounds_for(double from_near, double from_far, double level, bool paired)
 {
-    if (!(distance > 0))
+    if (!(from_near > 0))
         return INFINITY;
     for (size_t n = 2; n <= COMPARE_MANY_ROUNDS; n++) {
-        double df = paired ? (double)n - 1 : 2 * ((double)n - 1);
-        double wanted = special_t_quantile(1 - level / 2, df) + special_t_quantile(power, df);
-        if (wanted <= distance * sqrt((double)n))
+        double df = paired ? (double)n - 1 : 2 * ((double)n - 1), root = sqrt((double)n);
+        double wanted = special_t_quantile(1 - level / 2, df);
+        if (from_near * root <= wanted)
+            continue;
+        double missed = special_t_cdf(wanted - from_near * root, df);
+        if (isfinite(from_far))
+            missed += special_t_cdf(wanted - from_far * root, df);
+        if (1 - missed >= power)
             return paired ? ceil((double)n / rank_efficiency) : (double)n;
     }
     return INFINITY;
@@ -229,9 +236,9 @@ static void count_rounds(const struct comparison *c, struct compare_row *r)
         return;
     for (size_t i = 0; i < c->row_count; i++)
         tests += c->rows[i].verdict != COMPARE_NO_VERDICT;
-    double size = fabs(r->ratio), room = log1p(c->spec.margin) - size;
-    double differ = rounds_for(size / r->sd, alpha / (double)tests, paired);
-    double agree = rounds_for(room / r->sd, alpha, paired);
+    double size = fabs(r->ratio), bound = log1p(c->spec.margin);
+    double differ = rounds_for(size / r->sd, INFINITY, alpha / (double)tests, paired);
+    double agree = rounds_for((bound - size) / r->sd, (bound + size) / r->sd, alpha, paired);
     if (paired) {
         differ = larger(differ, (double)compare_rounds_for_metrics(tests));
         agree = larger(agree, (double)compare_rounds_for_metrics(1));

@@ -160,8 +160,19 @@ def test_a_comparison_is_judged_anew(compare, loadline):
     assert done.status == EXIT_DONE
     assert compare(done.file, "--fail-if", "p50 tpot worse than 20%").status == EXIT_NOT_MET
     again = compare(done.file, "--margin", "50%")
-    assert again.metric("p50 tpot")["within_margin"] and len(again.json["metrics"]) == 6
-    assert "worse <50%" in again.out
+    assert again.metric("p50 tpot")["within_margin"] and len(again.json["metrics"]) == 1
+    assert "worse <50%" in again.out and "too small to matter" in " ".join(again.out.split())
+    other = compare(done.file, "--metrics", "throughput, p50 ttft")
+    assert [m["name"] for m in other.json["metrics"]] == ["throughput", "p50 ttft"]
+
+
+def test_what_is_not_given_anew_stays_as_it_was_asked(compare, loadline):
+    done = offline(compare, ENGINE, SLOWER, "--rounds", "8", "--metrics", "p50 tpot", "--margin", "40%", "--fail-if",
+                   "p50 tpot worse than 5%")
+    again = compare(done.file)
+    assert again.status == done.status == EXIT_NOT_MET
+    assert again.json == done.json and again.out == done.out
+    assert compare(done.file, "--fail-if", "p50 tpot worse than 60%").status == EXIT_DONE
 
 
 def test_few_rounds_decide_nothing(compare):
@@ -325,12 +336,14 @@ RATE = ["--request-rate", "4"]
     ([ENGINE], ["two targets"]),
     ([ENGINE, ENGINE, ENGINE, *RATE], ["two targets"]),
     ([ENGINE, "none.db", *RATE], ["none.db", "neither a target nor a file"]),
+    (["localhost:8000", "localhost:8001", *RATE], ["localhost:8000", "neither a target nor a file", "http://"]),
     (["none.db", "none.db"], ["none.db"]),
     ([ENGINE, ENGINE], ["how much load"]),
     ([ENGINE, "sim:foo", *RATE], ["no model"]),
     ([ENGINE, ENGINE, *RATE, "--rounds", "0"], ["--rounds"]),
     ([ENGINE, ENGINE, *RATE, "--metrics", "p50 speed"], ["--metrics, column 5"]),
     ([ENGINE, ENGINE, *RATE, "--fail-if", "p99 ttft worse than 5"], ["--fail-if, column 21", "5%"]),
+    ([ENGINE, ENGINE, *RATE, "--fail-if", "p99 ttft worse by 5%"], ["--fail-if, column 16", "than"]),
     ([ENGINE, ENGINE, *RATE, "--margin", "5"], ["--margin", "5%"]),
     ([ENGINE, ENGINE, *RATE, "--margin", "0%"], ["--margin", "above 0"]),
     ([ENGINE, ENGINE, *RATE, "--rounds", "5", "--fail-if", "p99 ttft worse"], ["--fail-if", "--rounds 6"]),
