@@ -48,18 +48,28 @@ static void numbers(struct parts *p, const char *what, double a, double b)
         part(p, "%s is %.6g at A and %.6g at B", what, a, b);
 }
 
+/* 0: not set. */
+static const char *count_text(int64_t n, char out[24])
+{
+    if (n == 0)
+        return "none";
+    snprintf(out, 24, "%" PRId64, n);
+    return out;
+}
+
 static void counts(struct parts *p, const char *what, int64_t a, int64_t b)
 {
-    if (a != b)
-        part(p, "%s is %" PRId64 " at A and %" PRId64 " at B", what, a, b);
+    char x[24], y[24];
+    texts(p, what, count_text(a, x), count_text(b, y));
 }
 
 static void durations(struct parts *p, const char *what, int64_t a_ns, int64_t b_ns)
 {
     char a[24], b[24];
     if (a_ns != b_ns)
-        part(p, "%s is %s at A and %s at B", what, units_format_ns(a_ns, a, sizeof a),
-             units_format_ns(b_ns, b, sizeof b));
+        part(p, "%s is %s at A and %s at B", what,
+             a_ns == 0 ? "none" : units_format_ns(a_ns, a, sizeof a),
+             b_ns == 0 ? "none" : units_format_ns(b_ns, b, sizeof b));
 }
 
 /* The raw value of a member, empty when there is none. */
