@@ -53,12 +53,25 @@ static bool is_one_server(const char *a, const char *b)
     return x.port == y.port && is_one_host(x.host, y.host);
 }
 
-static bool needs_nonces(const struct pass *p)
+static bool may_nonces(const struct pass *p)
 {
     const char *bust = p->options->run.cache_bust;
-    if (bust && strcmp(bust, "off") == 0)
-        return false;
-    return is_one_server(p->given->targets[COMPARE_A], p->given->targets[COMPARE_B]);
+    return !bust || strcmp(bust, "off") != 0;
+}
+
+static bool needs_nonces(const struct pass *p)
+{
+    return may_nonces(p) &&
+           is_one_server(p->given->targets[COMPARE_A], p->given->targets[COMPARE_B]);
+}
+
+/* The items of a file are the same in every round: without a nonce of the round, the same on both
+ * sides, all but the first would come out of the servers' caches. */
+static uint64_t salt_of(const struct pass *p, int side)
+{
+    if (needs_nonces(p))
+        return (uint64_t)side + 1;
+    return may_nonces(p) && p->s[side].plan.workload.dataset == DATASET_CUSTOM ? 1 : 0;
 }
 
 static void say_waiting(void *context)
@@ -125,8 +138,8 @@ static int ask_both(struct pass *p, struct err *e)
     for (int side = COMPARE_B; side >= COMPARE_A; side--) {
         struct session *s = &p->s[side];
         int rc = bring_up(p, (enum compare_side)side, 0, e);
-        if (rc == OK && needs_nonces(p))
-            rc = session_salt_nonces(s, (uint64_t)side + 1, e);
+        if (rc == OK && salt_of(p, side) != 0)
+            rc = session_salt_nonces(s, salt_of(p, side), e);
         if (rc == OK)
             rc = session_ask(s, e);
         if (rc < 0)

@@ -408,6 +408,23 @@ def test_on_one_server_the_sides_differ_in_a_nonce(compare, serve):
     assert a[0][:16] != b[0][:16] and re.fullmatch(r"[0-9a-f]{16}", a[0][:16])
 
 
+def test_items_of_a_file_are_fresh_in_every_round_and_the_same_on_both_sides(compare, serve, folder):
+    data = folder / "prompts.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"number {i} of the prompts", "output_tokens": 4}) + "\n"
+                            for i in range(4)), encoding="utf-8")
+    options = ["--max-concurrency", "1", "--num-prompts", "4", "--warmup-requests", "0", "--dataset-name", "custom",
+               "--dataset-path", data, "--rounds", "2", "--model", MODEL]
+    a, b = serve(), serve()
+    assert compare(a.url, b.url, *options).status in MEASURED
+    first, second = sorted(prompts(a)[-8:-4]), sorted(prompts(a)[-4:])
+    assert sorted(prompts(b)[-8:-4]) == first and sorted(prompts(b)[-4:]) == second
+    assert len({text[:16] for text in first}) == len({text[:16] for text in second}) == 1
+    assert first[0][:16] != second[0][:16]
+    a = serve()
+    assert compare(a.url, serve().url, *options, "--cache-bust", "off").status in MEASURED
+    assert sorted(prompts(a)[-8:-4]) == sorted(prompts(a)[-4:])
+
+
 def test_one_engine_serves_neither_side_from_the_others_cache(compare, loadline):
     port = free_port()
     process = loadline.start("sim", "llama-3.1-8b@h100", "--listen", f"127.0.0.1:{port}", "-q")
@@ -484,7 +501,7 @@ def test_commands_run_before_each_block_of_their_side(compare, serve, folder):
 def test_commands_start_the_engine_that_is_measured(compare, folder):
     port = free_port()
     script = folder / "serve.sh"
-    script.write_text(f'[ ! -f pid ] || kill -9 "$(cat pid)"\n{PROGRAM} sim "$1" --listen 127.0.0.1:{port} -q &\n'
+    script.write_text(f'[ ! -f pid ] || kill -9 "$(cat pid)"\n{PROGRAM} sim "$1" --listen 127.0.0.1:{port} -q >engine.log 2>&1 &\n'
                       'echo $! > pid\n', encoding="utf-8")
     url = f"http://127.0.0.1:{port}"
     try:
