@@ -412,6 +412,9 @@ static int runs_of(struct record_reader *const r[COMPARE_SIDES], struct comparis
         return rc;
     if (c->design == COMPARE_SINGLE_RUNS)
         compare_single_end(c);
+    if (cut > 0)
+        compare_flaw_add(c, SEVERITY_NOTE, "left out: %zu run%s cut short", cut,
+                         cut == 1 ? " that was" : "s that were");
     finish(c, &blocks);
     return refuse_differences(c, e);
 }

@@ -20,6 +20,17 @@ static struct file create(void **state)
     return f;
 }
 
+/* Two places of which the second is in the first's folder. */
+static struct file create_beside(struct place *second, void **state)
+{
+    struct file f = {second, NULL, "m"};
+    struct err e = {0};
+    *second = *(struct place *)*state;
+    snprintf(second->file, sizeof second->file, "%s/second", second->dir);
+    assert_int_equal(record_writer_open(second->file, false, &f.w, &e), OK);
+    return f;
+}
+
 static struct request_record request(uint64_t index, double gap_ms)
 {
     int64_t at = (int64_t)index * 100000000, first = at + 50000000;
@@ -246,6 +257,65 @@ static void a_comparison_without_a_block_has_no_verdict(void **state)
     record_reader_close(r);
 }
 
+/* Runs of A and of B, all of a kind; seeds are 1, 2, … plus `apart` at B. */
+static int compare_runs(void **state, size_t n_a, size_t n_b, int64_t apart, bool cut,
+                        struct comparison *c, struct err *e)
+{
+    struct compare_spec spec = {0};
+    struct place second;
+    struct file a = create(state), b = create_beside(&second, state);
+    compare_spec_complete(&spec);
+    for (size_t i = 1; i <= n_a; i++)
+        put_run(&a, "run", (int64_t)i, 5 + 0.01 * (double)i, true);
+    for (size_t i = 1; i <= n_b; i++)
+        put_run(&b, "run", (int64_t)i + apart, 6 + 0.01 * (double)i, true);
+    if (cut)
+        put_run(&b, "run", 99, 6, false);
+    struct record_reader *r[] = {reopen(&a), reopen(&b)};
+    int rc = compare_of_runs(r, &spec, c, e);
+    for (int s = 0; s < 2; s++)
+        record_reader_close(r[s]);
+    unlink(a.place->file);
+    unlink(second.file);
+    return rc;
+}
+
+static void runs_of_two_files_are_compared_by_what_they_allow(void **state)
+{
+    static const struct {
+        size_t a, b;
+        int64_t apart;
+        enum compare_design design;
+    } cases[] = {{1, 1, 0, COMPARE_SINGLE_RUNS},   {1, 3, 0, COMPARE_UNPAIRED_RUNS},
+                 {3, 3, 0, COMPARE_UNPAIRED_RUNS}, {6, 6, 0, COMPARE_PAIRED_RUNS},
+                 {6, 6, 1, COMPARE_UNPAIRED_RUNS}, {6, 7, 0, COMPARE_UNPAIRED_RUNS}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct comparison c;
+        struct err e = {0};
+        assert_int_equal(compare_runs(state, cases[i].a, cases[i].b, cases[i].apart, false, &c, &e),
+                         OK);
+        assert_int_equal(c.design, cases[i].design);
+        assert_int_equal(c.verdict, VERDICT_PROVISIONAL);
+        assert_int_equal(c.same_seeds, cases[i].a == cases[i].b && cases[i].apart == 0);
+        comparison_release(&c);
+    }
+}
+
+static void a_run_cut_short_is_left_out_and_told(void **state)
+{
+    struct comparison c;
+    struct err e = {0};
+    assert_int_equal(compare_runs(state, 2, 2, 0, true, &c, &e), OK);
+    assert_int_equal(c.side[COMPARE_B].blocks, 2);
+    bool told = false;
+    for (size_t i = 0; i < c.flaw_count; i++)
+        told = told || strcmp(c.flaws[i].text, "left out: 1 run that was cut short") == 0;
+    assert_true(told);
+    comparison_release(&c);
+    assert_int_equal(compare_runs(state, 2, 0, 0, true, &c, &e), ERR_USAGE);
+    assert_non_null(strstr(e.text, "B holds no whole run"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +324,8 @@ int main(void)
         PLACE_TEST(what_differs_takes_the_verdicts_away_unless_told),
         PLACE_TEST(a_plan_that_cannot_be_read_is_refused),
         PLACE_TEST(a_comparison_without_a_block_has_no_verdict),
+        PLACE_TEST(runs_of_two_files_are_compared_by_what_they_allow),
+        PLACE_TEST(a_run_cut_short_is_left_out_and_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
