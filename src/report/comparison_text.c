@@ -51,9 +51,9 @@ static void put_side(struct layout *l, const char *name, const struct compare_ab
 {
     struct buf text = {0};
     const struct run_record *run = &a->run;
-    bool named = slice_starts(slice_of(run->engine_version), run->engine);
     if (a->blocks == 0)
-        return;
+        return; /* nothing is known of it */
+    bool named = slice_starts(slice_of(run->engine_version), run->engine);
     buf_puts(&text, run->target);
     if (run->model[0])
         buf_printf(&text, " · %s", run->model);

@@ -485,6 +485,19 @@ def test_an_interrupt_leaves_a_comparison_of_what_there_is(loadline, serve, fold
     assert not list(folder.glob("*-wal"))
 
 
+def test_an_interrupt_in_the_first_round_leaves_a_file_that_says_so(loadline, serve, folder):
+    a, b = serve(), serve(gap=0.02)
+    file = folder / "cut.db"
+    process = loadline.start("compare", a.url, b.url, "--max-concurrency", "2", "--duration", "60s", "--warmup-requests", "0",
+                             "--dataset-name", "random", "--random-input-len", "12", "--random-output-len", "8", "--model", MODEL, "-o", file)
+    wait_until(lambda: len(bodies(a)) > 8, 30)
+    process.send_signal(signal.SIGINT)
+    done = check_alive(loadline.finish(process))
+    assert done.status == EXIT_INTERRUPTED, done
+    assert done.out.startswith("INVALID  0 interleaved rounds: it was stopped after 0 of 10 rounds")
+    assert loadline("report", file).out == done.out
+
+
 # --- commands before a block -------------------------------------------------------------------------------------
 
 

@@ -191,6 +191,26 @@ static void a_difference_within_the_margin_is_marked_and_explained(void **state)
     comparison_release(&c);
 }
 
+/* It was stopped in its first round. */
+static void a_comparison_without_a_round_is_told_as_such(void **state)
+{
+    (void)state;
+    struct comparison c = {.design = COMPARE_ROUNDS, .planned = 10, .interrupted = true};
+    struct report_style style = {.columns = 80, .run_file = "x.db"};
+    struct buf out = {0};
+    struct err e = {0};
+    compare_spec_complete(&c.spec);
+    assert_int_equal(compare_begin(&c, 0, &e), OK);
+    compare_judge(&c);
+    compare_flaw_add(&c, SEVERITY_INVALID, "it was stopped after 0 of 10 rounds");
+    comparison_text(&c, &style, &out);
+    assert_memory_equal(buf_cstr(&out), "INVALID  0 interleaved rounds: it was stopped", 45);
+    buf_clear(&out);
+    assert_int_equal(comparison_json(&c, &out, &e), OK);
+    buf_release(&out);
+    comparison_release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_reason_shared_by_all_is_told_once),
         cmocka_unit_test(the_gravest_flaw_comes_first),
         cmocka_unit_test(a_difference_within_the_margin_is_marked_and_explained),
+        cmocka_unit_test(a_comparison_without_a_round_is_told_as_such),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
