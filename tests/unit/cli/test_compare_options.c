@@ -105,7 +105,7 @@ static void files_take_no_load(void **state)
     static const char *const loads[] = {
         "--rounds|8",    "--duration|5s",    "--num-prompts|9",     "--before-a|ls",
         "--before-b|ls", "--request-rate|1", "--max-concurrency|1", "--seed|1",
-        "--offline",     "--model|m"};
+        "--offline",     "--output-len|4",   "--context|gpu=x",     "--model|m"};
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++) {
         struct given g = parse(loads[i]);
         assert_int_equal(g.rc, OK);
