@@ -7,7 +7,7 @@
 #include "decide/crossing.h"
 
 /* How the budget is divided. */
-static const double single_share = 0.01, burst_share = 0.04, climb_share = 0.12;
+static const double single_share = 0.01, burst_share = 0.03, climb_share = 0.12;
 static const double extend_share = 0.02; /* of one step */
 static const double narrow_share = 0.08; /* of one level */
 static const double lowest_share = 0.3;  /* where even the lowest level misses */
@@ -17,10 +17,10 @@ static const double curve_share = 0.7,
 
 /* A short search knows the crossing badly and must show more in less time: it confirms farther
  * below, for a larger part of the budget. Between the two in proportion to log(budget). */
-#define SHORT_NS (600 * NS_PER_S)
+#define SHORT_NS (1200 * NS_PER_S)
 #define LONG_NS  (3600 * NS_PER_S)
 static const double confirm_share_short = 0.70, confirm_share_long = 0.60;
-static const double back_off_short = 0.77, back_off_long = 0.90;
+static const double back_off_short = 0.755, back_off_long = 0.89;
 
 enum {
     CLIMB_STEPS = 8,
@@ -35,7 +35,7 @@ enum {
 _Static_assert(CLIMB_STEPS + EXTEND_MOST + NARROW_MOST + 1 == SWEEP_LOOKS,
                "alpha is shared by all looks");
 
-#define ABOVE_FROM_NS (900 * NS_PER_S) /* budgets that have time for a level above the crossing */
+#define ABOVE_FROM_NS (900 * NS_PER_S) /* a shorter search spends no time on showing a miss */
 
 static const double climb_from = 0.1, climb_to = 1.1; /* of the burst's rate */
 static const double extend_by = 1.25;                 /* where the climb has shown no miss */
@@ -154,12 +154,14 @@ static int64_t left_ns(const struct sweep *s)
     return s->spec.budget_ns - s->spent_ns;
 }
 
-static bool shown_to_miss(const struct sweep *s)
+static bool wants_a_miss(const struct sweep *s)
 {
+    if (s->spec.budget_ns <= ABOVE_FROM_NS)
+        return false;
     for (size_t i = 0; i < s->count; i++)
         if (sweep_decide(s, &s->levels[i]) == SLO_FAIL)
-            return true;
-    return false;
+            return false;
+    return true;
 }
 
 static bool saturated(const struct sweep *s)
@@ -246,7 +248,7 @@ static size_t next_near(const struct sweep *s, struct load_point *out, enum leve
         return 1;
     }
     if (of_stage(s, LEVEL_NARROW) == 0 && climbed < CLIMB_STEPS + EXTEND_MOST &&
-        (isinf(c.load) || !shown_to_miss(s))) {
+        (isinf(c.load) || wants_a_miss(s))) {
         *stage = LEVEL_CLIMB;
         size_t most = CLIMB_STEPS + EXTEND_MOST - climbed;
         return extend(s, isinf(c.load) && most > 1 ? 2 : 1, extend_share, out);

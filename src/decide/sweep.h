@@ -11,8 +11,8 @@
  *
  *   single   one user, for what an idle server does
  *   burst    everything at once, for about what it can do at all
- *   climb    eight geometric steps from 10 to 110 % of that, without draining between them, and on until one is shown to
- *            miss the SLO
+ *   climb    eight geometric steps from 10 to 110 % of that, without draining between them, and on until one misses the SLO
+ *            (beyond doubt, when there is time)
  *   narrow   about the rate at which the climb crosses the SLO: above it when there is time, then below
  *   confirm  one long load, backed off from the crossing, with prompts of its own: more than half of the budget
  *
