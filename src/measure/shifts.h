@@ -8,7 +8,7 @@
 #include "measure/window.h"
 
 enum shift_of { SHIFT_IN_FLIGHT, SHIFT_TPOT, SHIFT_SERIES };
-enum { SHIFTS_PARTS = 1000, SHIFTS_MOST = 4, SHIFTS_LEAST_BATCHES = 5 };
+enum { SHIFTS_PARTS = 1000, SHIFTS_MOST = SUMMARY_MAX_CHANGES, SHIFTS_LEAST_BATCHES = 5 };
 
 struct shift {
     int64_t at_ns;

@@ -74,17 +74,17 @@ static void a_calm_load_may_claim(void **state)
     assert_true(g.rho == 0);
 }
 
-static void a_window_that_is_not_steady_bars_and_comes_before_all_else(void **state)
+static void overload_bars_before_all_else_and_then_no_steady_window(void **state)
 {
     struct scene s;
     (void)state;
     open_scene(&s, 100, 10, 100, 100);
     s.overload.overloaded = true;
     s.window.steady = false;
-    assert_int_equal(survey(&s).bar, CLAIM_UNSTEADY);
-    s.window.steady = true;
     assert_int_equal(survey(&s).bar, CLAIM_OVERLOAD);
     s.overload.overloaded = false;
+    assert_int_equal(survey(&s).bar, CLAIM_UNSTEADY);
+    s.window.steady = true;
     assert_int_equal(survey(&s).bar,
                      CLAIM_FEW); /* before the turnovers, of which there is a tenth */
 }
@@ -369,7 +369,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_calm_load_may_claim),
-        cmocka_unit_test(a_window_that_is_not_steady_bars_and_comes_before_all_else),
+        cmocka_unit_test(overload_bars_before_all_else_and_then_no_steady_window),
         cmocka_unit_test(four_hundred_requests_are_enough),
         cmocka_unit_test(fifteen_turnovers_are_enough),
         cmocka_unit_test(first_tokens_that_wait_in_stretches_bar),
