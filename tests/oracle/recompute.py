@@ -263,8 +263,10 @@ def settle(x):
     if not found:
         first, second = math.fsum(x[:half]), math.fsum(x[len(x) - half:])
         return 0, len(x) >= 20 and abs(second - first) <= 0.01 * abs(second)
-    low, high = min(x[half:]), max(x[half:])
-    return min(cut, mser5([min(max(v, low), high) for v in x[:half]] + x[half:])[0]), True
+    low, high, mean = min(x[half:]), max(x[half:]), math.fsum(x[half:]) / (len(x) - half)
+    filled = next((i for i, v in enumerate(x[:half]) if v >= mean), half)
+    clipped = [min(v, high) for v in x[:filled]] + [min(max(v, low), high) for v in x[filled:half]]
+    return min(cut, mser5(clipped + x[half:])[0]), True
 
 
 def describe(values, keys, certainty, ground):
