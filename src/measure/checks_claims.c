@@ -134,8 +134,9 @@ static void check_intervals(struct summary *s, const struct claim_ground *g)
 }
 
 /* A change of the in-flight count is one of requests, one of tpot one of time. */
-static void check_changes(struct summary *s, const struct shifts *shifts)
+static void check_changes(struct summary *s, const struct evidence *v)
 {
+    const struct shifts *shifts = v->shifts;
     static const char *const names[SHIFT_SERIES] = {
         [SHIFT_IN_FLIGHT] = "in-flight", [SHIFT_TPOT] = "tpot"};
     const char *id = "change-point", *threshold = "none at 1 %";
@@ -159,7 +160,8 @@ static void check_changes(struct summary *s, const struct shifts *shifts)
     }
     if (judged == 0)
         check_put(s, id, SEVERITY_PROVISIONAL, CHECK_SKIPPED, threshold, "",
-                  "the load moves too slowly to tell");
+                  v->window->filled ? "the load moves too slowly to tell"
+                                    : "the window holds the filling-up");
     else if (n == 0)
         check_put(s, id, SEVERITY_PROVISIONAL, CHECK_PASS, threshold, "", "none");
     else
@@ -176,5 +178,5 @@ void checks_of_claims(struct summary *s, const struct evidence *v)
         return;
     check_sample_size(s, v->overload->overloaded);
     check_intervals(s, v->ground);
-    check_changes(s, v->shifts);
+    check_changes(s, v);
 }

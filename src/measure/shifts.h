@@ -21,7 +21,8 @@ struct shifts {
     struct shift list[SHIFTS_MOST];
 };
 
-/* set in the order of its intended times. Either series alone fires on about 1 % of windows in which nothing changes. */
+/* set in the order of its intended times. Where the load fills up within the window that is a change, and nothing is
+ * judged. Either series alone fires on about 1 % of windows in which nothing changes. */
 void shifts_find(const struct sample_set *set, const struct window *w,
                  struct shifts out[SHIFT_SERIES]);
 

@@ -25,7 +25,8 @@ struct made {
 static void make(struct made *m, uint64_t seed)
 {
     m->set = (struct sample_set){.list = m->list, .n = REQUESTS};
-    m->window = (struct window){.end_ns = REQUESTS * (int64_t)(SPACING_MS * MS), .steady = true};
+    m->window = (struct window){
+        .end_ns = REQUESTS * (int64_t)(SPACING_MS * MS), .filled = true, .steady = true};
     for (size_t i = 0; i < REQUESTS; i++) {
         struct rng r = rng_at(seed, RNG_SIM_NOISE, i);
         struct sample *q = &m->list[i];
@@ -153,6 +154,20 @@ static void a_walk_without_independent_stretches_is_not_judged(void **state)
     assert_int_equal(found[SHIFT_TPOT].n, 0);
 }
 
+static void the_filling_up_of_the_load_is_no_change(void **state)
+{
+    static struct made m;
+    struct shifts found[SHIFT_SERIES];
+    (void)state;
+    make(&m, 1);
+    for (size_t i = CHANGE; i < REQUESTS; i++)
+        m.list[i].value_ns[LATENCY_TPOT] += 5 * MS;
+    m.window.filled = false;
+    shifts_find(&m.set, &m.window, found);
+    assert_false(found[SHIFT_IN_FLIGHT].judged || found[SHIFT_TPOT].judged);
+    assert_int_equal(found[SHIFT_TPOT].n, 0);
+}
+
 static void too_few_values_are_not_judged(void **state)
 {
     static struct made m;
@@ -178,6 +193,7 @@ int main(void)
         cmocka_unit_test(what_lies_outside_of_the_window_is_no_change),
         cmocka_unit_test(requests_that_failed_have_no_pace),
         cmocka_unit_test(a_walk_without_independent_stretches_is_not_judged),
+        cmocka_unit_test(the_filling_up_of_the_load_is_no_change),
         cmocka_unit_test(too_few_values_are_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
