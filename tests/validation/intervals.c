@@ -309,7 +309,7 @@ static void study_warm_up(const char *spec, double rate, const struct truth *tru
     snprintf(name, sizeof name, "%s for %.0f s from idle", spec, warm_up_s);
     virtual_parallel(name, repetitions, run_short, &s);
     printf("bias of means, %.0f s from idle at %.2f:\n", warm_up_s, warm_up_load);
-    printf("           uncut           MSER-5            5 x E2E           both\n");
+    printf("        uncut             MSER-5            5 x E2E           both\n");
     for (size_t m = 0; m < METRICS; m++) {
         struct bias b[CUTS];
         printf("%-6s", m == 0 ? "ttft" : "tpot");
@@ -345,8 +345,11 @@ static void study_engine(const struct engine *e, double capacity, size_t repetit
     static const double shares[] = {0.5, 0.8, 0.92, 0.95, 1.0};
     struct truth of_warm_up = {0};
     printf("\n%s, capacity %.2f requests/s\n", e->spec, capacity);
-    printf("load  window    ttft p50       ttft p90      ttft p99      tpot p50      tpot p90      "
-           "tpot p99\n");
+    printf("load  window");
+    for (size_t m = 0; m < METRICS; m++)
+        for (size_t k = 0; k < PERCENTILES; k++)
+            printf("%8s p%.0f  ", m == 0 ? "ttft" : "tpot", percentiles[k]);
+    printf("\n");
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         if (shares[i] > limit_of_below && !e->beyond)
             continue;
