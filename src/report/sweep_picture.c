@@ -194,14 +194,12 @@ static void put_key(struct layout *l, const struct sweep_report *r)
     }
     limits = !isnan(limit_of(&r->sweep->sweep.spec.slo, true)) ||
              !isnan(limit_of(&r->sweep->sweep.spec.slo, false));
-    char text[160];
-    snprintf(text, sizeof text, "%s%s%s%s", whole ? "● level  " : "", cut ? "○ short level  " : "",
-             r->closed ? "× closed loop, at its done/s  " : "", limits ? "╌ limit" : "");
-    for (size_t n = strlen(text); n > 0 && text[n - 1] == ' ';)
-        text[--n] = '\0';
+    char text[160] = "";
+    snprintf(text, sizeof text, "%s%s%s%s", whole ? "● level · " : "",
+             cut ? "○ short level · " : "", r->closed ? "× closed loop, at its done/s · " : "",
+             limits ? "╌ limit" : "");
     put_blanks(l, LABEL + 2);
-    layout_put(l, TONE_DIM, text);
-    layout_newline(l);
+    layout_wrap(l, TONE_DIM, LABEL + 2, LABEL + 2, text);
 }
 
 void sweep_put_picture(struct layout *l, const struct sweep_report *r)
