@@ -161,7 +161,7 @@ static void the_rows_stand_by_load_and_one_user_first(void **state)
     (void)state;
     struct fixture *f = searched();
     EXPECT(f, "Curve (load: requests/s), ms\n", "    load  done/s", "  1 user", "    2.00",
-           "climb\n", "    8.50", "    12.0", "narrow\n", "    16.0", "climb\n");
+           "climb\n", "    8.50", "met\n", "    12.0", "narrow\n", "    16.0", "missed\n");
     expect_none(f, "burst\n"); /* is no level of the curve */
     test_free(f);
 }
