@@ -241,7 +241,8 @@ static void both_loops_stand_side_by_side(void **state)
            "    2.00    2.00       120      16.0  │\n",
            "    8.50    8.50       300      22.5  │    32.0    8.00      90.0",
            "    16.0    16.0     3,000      30.0  │    64.0    16.0",
-           "with 12.0 requests/s arriving, the open loop was served 9.00", "64 users came to 16.0");
+           "with 12.0 requests/s arriving, the open loop was served 9.00, p99 ttft was 800 ms",
+           "64 users came to 16.0");
     test_free(f);
 }
 
