@@ -64,13 +64,15 @@ static void pair_text(int64_t p50_ns, int64_t p99_ns, char *out, size_t room)
 }
 
 /* "3/10 A, 12:30 left  ": where in the series this load point is. */
-static const char *series_text(const struct progress *p, char *out, size_t room)
+static const char *series_text(const struct progress *p, const struct drive_progress *now,
+                               char *out, size_t room)
 {
     char left[32];
     out[0] = '\0';
     if (!p->label)
         return out;
-    double seconds = p->series_left_s - (double)(clock_mono_ns() - p->since_ns) / 1e9;
+    int64_t gone_ns = p->virtual_time ? now->elapsed_ns : clock_mono_ns() - p->since_ns;
+    double seconds = p->series_left_s - (double)gone_ns / 1e9;
     if (p->series_left_s >= 0)
         snprintf(out, room, "%s, %s left  ", p->label,
                  clock_text(ceil(fmax(0, seconds)), left, sizeof left));
@@ -104,7 +106,7 @@ static void line(const struct progress *p, const struct drive_progress *now, enu
         snprintf(lost + strlen(lost), sizeof lost - strlen(lost), "  %llu dropped",
                  (unsigned long long)now->dropped);
     snprintf(out, room, "%s%s %s  %llu/%llu%s%s  %llu %s  TTFT %s%s%s",
-             series_text(p, series, sizeof series), STAGES[now->stage], elapsed,
+             series_text(p, now, series, sizeof series), STAGES[now->stage], elapsed,
              (unsigned long long)now->ended, (unsigned long long)now->offered, wordy ? " done" : "",
              lost, (unsigned long long)(now->in_flight + now->queued), wordy ? "in flight" : "open",
              ttft, rate, left);

@@ -17,6 +17,7 @@ struct progress {
     const char *label;       /* of one load point of several, in front of the line; NULL none */
     double series_left_s;    /* with a label: until the last of them ends, from progress_init on; below 0 unknown */
     int64_t since_ns;        /* progress_init */
+    bool virtual_time;       /* the load's time is not ours */
 };
 
 void progress_init(struct progress *p, bool quiet, int64_t duration_ns, double rate);

@@ -237,6 +237,7 @@ static int load(struct session *s, const struct session_point *p, struct run_rec
     progress_init(&s->progress, s->options->quiet, p->load.duration_ns,
                   p->load.mode == LOAD_OPEN ? p->load.arrivals.rate : 0);
     s->progress.label = p->label;
+    s->progress.virtual_time = s->twin != NULL;
     s->progress.series_left_s = p->series_left_s;
     int rc = s->twin ? load_virtual(s, p, run, e) : load_live(s, p, run, e);
     s->started_mono_ns = run->started_mono_ns;

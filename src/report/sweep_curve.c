@@ -224,6 +224,7 @@ static void put_why(struct layout *l, const struct sweep_row *open, size_t n,
 {
     const struct sweep_row *o = beyond(open, n), *c = m > 0 ? &closed[m - 1] : NULL;
     char arrive[LAYOUT_NUMBER], served[LAYOUT_NUMBER], done[LAYOUT_NUMBER], users[SWEEP_LOAD_TEXT];
+    char waits[LAYOUT_NUMBER], wait[LAYOUT_NUMBER];
     layout_newline(l);
     if (!o || !c) {
         layout_field(l, 0, "Compare",
@@ -232,14 +233,16 @@ static void put_why(struct layout *l, const struct sweep_row *open, size_t n,
                      "than the server answers.");
         return;
     }
-    layout_field(l, 0, "Compare",
-                 "with %s requests/s arriving, the open loop was served %s, and what waits grows "
-                 "for as long as that goes on. The closed loop of %s came to %s requests/s and "
-                 "cannot ask for more: its users wait for their answers before they ask again. "
-                 "What arrives whether the server keeps up or not is the open loop's case.",
-                 layout_rate(level_load(o->level), arrive),
-                 layout_rate(o->point->requests_per_s, served), sweep_load_text(c->level, users),
-                 layout_rate(c->point->requests_per_s, done));
+    layout_field(
+        l, 0, "Compare",
+        "with %s requests/s arriving, the open loop was served %s, p99 ttft was %s ms, and "
+        "what waits grows for as long as that goes on. The closed loop of %s came to %s "
+        "requests/s at %s ms and cannot ask for more: its users wait for their answers "
+        "before they ask again. What arrives whether the server keeps up or not is the "
+        "open loop's case.",
+        layout_rate(level_load(o->level), arrive), layout_rate(o->point->requests_per_s, served),
+        layout_ms(o->point->ttft_p99_ms, waits), sweep_load_text(c->level, users),
+        layout_rate(c->point->requests_per_s, done), layout_ms(c->point->ttft_p99_ms, wait));
 }
 
 void sweep_put_both(struct layout *l, const struct sweep_report *r)

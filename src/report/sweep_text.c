@@ -190,7 +190,7 @@ static void put_notes(struct layout *l, const struct sweep_report *r)
              cut ? "climb and narrow levels are cut short and place the search: no floor rests on "
                    "them; of answers that had not ended, what had come counts. "
                  : "",
-             grows ? "grows: the queue did. " : "",
+             grows ? "grows: what waits went on growing. " : "",
              r->result.floor >= 0
                  ? "The floor holds for this mix, these arrivals and a server that "
                    "stays as it was."

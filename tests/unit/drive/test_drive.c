@@ -526,6 +526,25 @@ static void a_load_from_idle_cuts_the_tail_off(void **state)
     expect_busy(t, 0);
 }
 
+static void a_load_that_is_cut_waits_for_no_answer(void **state)
+{
+    struct trial *t = *state;
+    struct load_spec load = open_load(100, 0);
+    load.arrivals.burstiness = INFINITY;
+    load.duration_ns = 200 * NS_PER_MS;
+    load.cut = true;
+    t->desk.answer = desk_never;
+    trial_run(t, &load, 0, NULL);
+    assert_in_range(t->n, 18, 22);
+    assert_int_equal(trial_count(t, PHASE_TAIL, OUTCOME_CANCELLED), t->n);
+    assert_false(t->run.interrupted);
+    assert_true(t->run.drained_ns >= 190 * NS_PER_MS && t->run.drained_ns < 5 * NS_PER_S);
+    for (int i = 0; i < 5000 && t->desk.busy + 1 < t->n; i++)
+        poll(NULL, 0, 1);
+    assert_in_range(t->desk.busy, t->n - 1,
+                    t->n); /* they go on at the server, but for one that was due at the end */
+}
+
 static void a_drive_may_be_closed_with_a_tail(void **state)
 {
     struct trial *t = *state;
@@ -766,6 +785,7 @@ int main(void)
         DRIVE_TEST(a_tail_is_recorded_once_and_stays_at_the_server),
         DRIVE_TEST(a_tail_that_ends_later_is_no_request_of_the_next_load),
         DRIVE_TEST(a_load_from_idle_cuts_the_tail_off),
+        DRIVE_TEST(a_load_that_is_cut_waits_for_no_answer),
         DRIVE_TEST(a_drive_may_be_closed_with_a_tail),
         DRIVE_TEST(every_fault_has_its_outcome),
         DRIVE_TEST(a_request_without_an_answer_times_out_from_its_intended_time),

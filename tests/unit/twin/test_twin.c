@@ -737,9 +737,62 @@ static void rungs_are_kept(void **state)
     }
 }
 
+/* ---- a load that is cut ---- */
+
+static void a_load_that_is_cut_ends_with_its_time_and_leaves_the_engine_busy(void **state)
+{
+    struct bench *b = *state;
+    struct load_spec load = bench_open(40, 0);
+    load.duration_ns = 10 * NS_PER_S;
+    load.cut = true;
+    bench_load(b, &load);
+    size_t measured = bench_count(b, PHASE_MEASURE, -1);
+    size_t cut = bench_count(b, PHASE_TAIL, OUTCOME_CANCELLED);
+    assert_in_range(measured + cut, 330, 470); /* 400, Poisson */
+    assert_true(cut > 0 && cut < 100);
+    assert_int_equal(bench_count(b, PHASE_MEASURE, OUTCOME_OK), measured);
+    for (size_t i = 0; i < b->n; i++)
+        assert_true(b->list[i].end_ns <= b->run.drained_ns);
+    assert_true(b->run.drained_ns <= 10 * NS_PER_S + NS_PER_S / 2);
+
+    struct load_spec next = bench_open(40, 50);
+    bench_load(b, &next); /* which finds their answers still going on */
+    double busy_ns = (double)bench_find(b, PHASE_MEASURE, 0)->first_token_ns;
+    assert_int_equal(bench_count(b, PHASE_MEASURE, OUTCOME_OK), 50);
+    bench_load(b, &load);
+    b->from_idle = true;
+    bench_load(b, &next);
+    double idle_ns = (double)bench_find(b, PHASE_MEASURE, 0)->first_token_ns;
+    assert_true(idle_ns < busy_ns);
+}
+
+static void what_was_cut_off_tells_what_it_had_got(void **state)
+{
+    struct bench *b = *state;
+    struct load_spec load = bench_open(200, 0);
+    load.duration_ns = 5 * NS_PER_S;
+    load.cut = true;
+    bench_load(b, &load);
+    size_t with_tokens = 0, cut = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const struct request_record *q = &b->list[i];
+        if (q->outcome != OUTCOME_CANCELLED)
+            continue;
+        cut++;
+        if (q->first_token_ns == RECORD_NONE)
+            continue;
+        with_tokens++;
+        assert_true(q->first_token_ns >= q->intended_ns && q->last_token_ns <= q->end_ns);
+        assert_true(q->events > 0 && q->output_tokens < q->asked_output);
+    }
+    assert_true(cut > 5 && with_tokens > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        BENCH_TEST(a_load_that_is_cut_ends_with_its_time_and_leaves_the_engine_busy),
+        BENCH_TEST(what_was_cut_off_tells_what_it_had_got),
         BENCH_TEST(every_offered_request_ends_once_with_the_tokens_asked),
         BENCH_TEST(the_same_seed_gives_the_same_records_and_another_others),
         BENCH_TEST(records_without_gaps_have_the_same_times),

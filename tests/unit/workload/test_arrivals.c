@@ -232,6 +232,82 @@ static void a_rate_of_nothing_ends_the_schedule(void **state)
     assert_in_range(arrivals_until(&spec, 1e6), 49, 50); /* down to nothing: 10·10/2 and no more */
 }
 
+/* ---- steps ---- */
+
+static struct arrivals_spec steps(double burstiness)
+{
+    return (struct arrivals_spec){.rate = 200,
+                                  .burstiness = burstiness,
+                                  .ramp = RAMP_STEPS,
+                                  .steps = {{10, INT64_C(10000000000)},
+                                            {50, INT64_C(20000000000)},
+                                            {200, INT64_C(30000000000)}},
+                                  .step_count = 3,
+                                  .seed = 3};
+}
+
+static void steps_have_one_rate_after_the_other_and_the_last_goes_on(void **state)
+{
+    (void)state;
+    struct arrivals_spec spec = steps(INFINITY);
+    assert_in_range(arrivals_until(&spec, 5), 49, 50);
+    assert_in_range(arrivals_until(&spec, 10), 99, 100);
+    assert_in_range(arrivals_until(&spec, 15), 349, 350);
+    assert_in_range(arrivals_until(&spec, 20), 599, 600);
+    assert_in_range(arrivals_until(&spec, 30), 2599, 2600);
+    assert_in_range(arrivals_until(&spec, 35), 3599, 3600);
+}
+
+static void poisson_steps_keep_their_expected_counts(void **state)
+{
+    (void)state;
+    struct arrivals_spec spec = steps(1);
+    double first = 0, second = 0, third = 0;
+    for (spec.seed = 1; spec.seed <= 50; spec.seed++) {
+        double a = (double)arrivals_until(&spec, 10), b = (double)arrivals_until(&spec, 20);
+        first += a;
+        second += b - a;
+        third += (double)arrivals_until(&spec, 30) - b;
+    }
+    assert_true(fabs(first - 5000) < 4.5 * sqrt(5000)); /* 4.5 σ */
+    assert_true(fabs(second - 25000) < 4.5 * sqrt(25000));
+    assert_true(fabs(third - 100000) < 4.5 * sqrt(100000));
+}
+
+/* A gap that is longer than a step reaches over it. */
+static void a_step_without_arrivals_is_passed_over(void **state)
+{
+    (void)state;
+    struct arrivals_spec spec = {.burstiness = INFINITY,
+                                 .ramp = RAMP_STEPS,
+                                 .steps = {{1, INT64_C(10000000000)},
+                                           {1e-6, INT64_C(11000000000)},
+                                           {2, INT64_C(12000000000)}},
+                                 .step_count = 3};
+    assert_in_range(arrivals_until(&spec, 10.9), 9, 10);
+    assert_in_range(arrivals_until(&spec, 13.1), 13, 14);
+}
+
+static void one_step_is_a_constant_rate(void **state)
+{
+    (void)state;
+    struct arrivals_spec one = {.rate = 8,
+                                .burstiness = 1,
+                                .ramp = RAMP_STEPS,
+                                .steps = {{8, 1}},
+                                .step_count = 1,
+                                .seed = 2},
+                         plain = {.rate = 8, .burstiness = 1, .seed = 2};
+    struct arrivals a, b;
+    arrivals_init(&a, &one);
+    arrivals_init(&b, &plain);
+    for (int i = 0; i < 1000; i++) {
+        int64_t x, y;
+        assert_true(arrivals_next(&a, &x) && arrivals_next(&b, &y));
+        assert_in_range(x, y - 2, y + 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +323,10 @@ int main(void)
         cmocka_unit_test(ramp_over_requests_sets_each_gap_by_its_index),
         cmocka_unit_test(a_ramp_from_nothing_still_begins),
         cmocka_unit_test(a_rate_of_nothing_ends_the_schedule),
+        cmocka_unit_test(steps_have_one_rate_after_the_other_and_the_last_goes_on),
+        cmocka_unit_test(poisson_steps_keep_their_expected_counts),
+        cmocka_unit_test(a_step_without_arrivals_is_passed_over),
+        cmocka_unit_test(one_step_is_a_constant_rate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
