@@ -20,6 +20,12 @@ const struct command COMMANDS[] = {
      "  loadline sweep http://localhost:8000 --rates 1:16:5 --duration 2m --stop-at saturation\n"
      "  loadline sweep http://localhost:8000 --concurrency 1,2,4,8,16,32 --duration 1m\n"
      "  loadline sweep --resume loadline-20260102-030405.db\n"},
+    {"plan", "FILE", "replicas, GPUs and cost for a demand, by the floor of a sweep", cmd_plan,
+     &PLAN_OPTIONS,
+     "  loadline plan sweep.db --rate 40\n"
+     "  loadline plan sweep.db --rate 40 --price 2.50 --spares 1\n"
+     "  loadline plan sweep.db --rate 10,20,50 --growth 5%/min --startup 5m\n"
+     "  loadline plan sweep.db --rate 40 --json -\n"},
     {"sim", "[MODEL@GPU[xN][?KEY=VALUE&...]]",
      "the embedded engine, as a server (OpenAI's API) or in virtual time", cmd_sim, &SIM_OPTIONS,
      "  loadline sim llama-3.1-8b@h100 --listen 127.0.0.1:8000\n"
