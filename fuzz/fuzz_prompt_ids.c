@@ -1,5 +1,5 @@
-/* Prompts of data sets, text and messages: virtual time reads them as the served engine reads their bodies, or refuses
- * what that refuses. */
+/* Prompts of data sets, text and messages: virtual time reads them as the served engine reads their
+ * bodies, or refuses what that refuses. */
 
 #include <stdlib.h>
 #include <string.h>

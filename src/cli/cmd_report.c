@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/compare_results.h"
 #include "cli/results.h"
 #include "cli/run_options.h"
 #include "cli/sweep_results.h"
 #include "cli/term.h"
+#include "decide/compare_file.h"
 #include "report/report.h"
 
 struct report_options {
@@ -68,6 +70,25 @@ static int print_csv(struct record_reader *r, const struct report_options *o, st
     return OK;
 }
 
+/* What judges a single run says nothing of a comparison. */
+static int check_comparison(const struct report_options *o, const char *path, struct err *e)
+{
+    if (!o->goodput && !o->slo && !o->percentile_metrics && !o->percentiles && !o->itl)
+        return OK;
+    return err_set(e, ERR_USAGE,
+                   "%s holds a comparison: add --run ID to look at one of its blocks, or judge it "
+                   "anew with loadline compare %s",
+                   path, path);
+}
+
+static int print_comparison(struct record_reader *r, const struct report_options *o,
+                            const char *path, struct err *e)
+{
+    struct results_style style = {.json = o->json, .run_file = path};
+    return check_comparison(o, path, e) < 0 ? term_fail(e)
+                                            : compare_results_of_file(r, NULL, &style);
+}
+
 static int report_file(const char *path, const struct report_options *o,
                        const struct run_plan *plan, struct err *e)
 {
@@ -83,6 +104,8 @@ static int report_file(const char *path, const struct report_options *o,
     int code;
     if (o->csv)
         code = print_csv(r, o, e) < 0 ? term_fail(e) : 0;
+    else if (o->run == 0 && compare_in_file(r))
+        code = print_comparison(r, o, path, e);
     else if (o->run == 0 && sweep_file_has(r, SWEEP_FILE_KEY))
         code = sweep_results_print(r, &style);
     else

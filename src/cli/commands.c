@@ -20,6 +20,16 @@ const struct command COMMANDS[] = {
      "  loadline sweep http://localhost:8000 --rates 1:16:5 --duration 2m --stop-at saturation\n"
      "  loadline sweep http://localhost:8000 --concurrency 1,2,4,8,16,32 --duration 1m\n"
      "  loadline sweep --resume loadline-20260102-030405.db\n"},
+    {"compare", "A B", "two servers in interleaved rounds, or two run files: what differs?",
+     cmd_compare, &COMPARE_OPTIONS,
+     "  loadline compare http://localhost:8000 http://localhost:8001 --request-rate 4\n"
+     "  loadline compare --offline sim:llama-3.1-8b@h100 sim:llama-3.1-8b@h200 \\\n"
+     "      --request-rate 8\n"
+     "  loadline compare http://localhost:8000 http://localhost:8000 --request-rate 4 \\\n"
+     "      --before-a './serve.sh old' --before-b './serve.sh new' \\\n"
+     "      --fail-if 'p99 ttft worse than 5%'\n"
+     "  loadline compare old.db new.db\n"
+     "  loadline compare comparison.db --margin 2%\n"},
     {"plan", "FILE", "replicas, GPUs and cost for a demand, by the floor of a sweep", cmd_plan,
      &PLAN_OPTIONS,
      "  loadline plan sweep.db --rate 40\n"

@@ -53,7 +53,7 @@ static void note(void *context, const char *sentence)
     struct session *s = context;
     progress_clear(&s->progress);
     if (!s->options->quiet)
-        term_say("%s", sentence);
+        term_say("%s%s%s", s->name, s->name[0] ? ": " : "", sentence);
     if (s->notes.n < OPTION_LIST_MAX)
         s->notes.items[s->notes.n++] = mem_strdup(sentence);
 }
@@ -116,12 +116,12 @@ static void make_headers(struct session *s)
         add_header(s, mem_printf("Authorization: Bearer %s", key));
 }
 
-static int ask_server(struct session *s, struct err *e)
+static void prepare_to_ask(struct session *s)
 {
-    struct run_plan *p = &s->plan;
+    make_headers(s);
     s->ask = (struct probe_target){.endpoint = &s->target.endpoint,
-                                   .protocol = p->protocol,
-                                   .path = p->path,
+                                   .protocol = s->plan.protocol,
+                                   .path = s->plan.path,
                                    .header_lines = (const char *const *)s->header_lines,
                                    .header_count = s->header_count,
                                    .timeout_ns = s->options->timeout_ns < PROBE_TIMEOUT_NS
@@ -130,6 +130,11 @@ static int ask_server(struct session *s, struct err *e)
                                    .cancel_fd = s->signal_fd,
                                    .say = note,
                                    .context = s};
+}
+
+static int ask_server(struct session *s, struct err *e)
+{
+    struct run_plan *p = &s->plan;
     int rc = probe_server(&s->ask, &p->api, &s->probed, e);
     if (rc < 0)
         return rc;
@@ -244,32 +249,114 @@ static int read_spec(struct session *s, const char *target, struct err *e)
     return simspec_open(target + strlen("sim:"), &s->spec, e);
 }
 
-static void undo(struct session *s)
+/* Its items' lengths have to be counted by the server's tokenizer. */
+static bool is_counted(const struct session *s)
 {
-    struct err ignored;
-    session_close(s, &ignored);
+    return s->plan.workload.dataset == DATASET_SHAREGPT && !s->options->offline;
 }
 
-/* A server that is asked over the wire. */
-static int open_live(struct session *s, const char *target, struct err *e)
+/* --- several targets, one file --- */
+
+static void undo(struct session *s, size_t n)
+{
+    struct err ignored;
+    while (n-- > 0)
+        session_close(&s[n], &ignored);
+}
+
+static int check_model(const struct session *s, const char *target, struct err *e)
+{
+    const char *wanted = s->options->model;
+    if (!s->options->offline || !wanted || strcmp(wanted, s->spec.config.model->name) == 0)
+        return OK;
+    return err_set(e, ERR_USAGE, "--model %s: the engine of %s serves %s", wanted, target,
+                   s->spec.config.model->name);
+}
+
+/* What can be found out without touching anything. */
+static int check_one(struct session *s, const char *target, struct err *e)
+{
+    int rc = run_plan_make(s->options, &s->plan, e);
+    if (rc == OK && s->first)
+        s->plan.seed = s->first->plan.seed;
+    if (rc == OK)
+        rc = target_check(target, e);
+    if (rc == OK)
+        rc = read_spec(s, target, e);
+    return rc == OK ? check_model(s, target, e) : rc;
+}
+
+/* Place i: among the targets, for the noise of engines. */
+static int start_one(struct session *s, size_t i, const char *target, struct err *e)
 {
     const struct run_options *o = s->options;
-    bool counted = s->plan.workload.dataset == DATASET_SHAREGPT; /* needs the server's tokenizer */
     struct tls_options tls = {.ca_file = o->cacert, .insecure = o->insecure};
-    int rc = counted ? OK : open_workload(s, e);
+    if (s->spec.config.model)
+        note_engine(s);
+    if (s->spec.config.noise_seed == 0)
+        s->spec.config.noise_seed = (int64_t)i;
+    int rc = is_counted(s) ? OK : open_workload(s, e);
+    if (rc == OK && !is_counted(s))
+        rc = session_take_arrivals(s, e);
+    if (rc == OK && o->offline)
+        s->target = (struct target){.text = target, .sim = true};
+    else if (rc == OK)
+        rc = target_open(target, s->plan.seed, (unsigned)i, &tls, &s->target, e);
     if (rc == OK)
-        rc = target_open(target, s->plan.seed, &tls, &s->target, e);
+        prepare_to_ask(s);
+    return rc;
+}
+
+static void share_file(struct session *s)
+{
+    s->writer = s->first->writer;
+    memcpy(s->run_file, s->first->run_file, sizeof s->run_file);
+}
+
+int session_start(struct session *s, size_t n, const struct run_options *o,
+                  const char *const *targets, const char *const *names, const char *command,
+                  struct err *e)
+{
+    int rc = OK;
+    for (size_t i = 0; i < n; i++) {
+        s[i] = (struct session){.options = o,
+                                .first = i > 0 ? s : NULL,
+                                .name = names ? names[i] : "",
+                                .command = command,
+                                .signal_fd = -1};
+        progress_init(&s[i].progress, o->quiet, 0, 0);
+    }
+    for (size_t i = 0; rc == OK && i < n; i++)
+        rc = check_one(&s[i], targets[i], e);
+    if (rc == OK) {
+        raise_descriptor_limit();
+        s[0].signal_fd = take_signals();
+    }
+    for (size_t i = 0; rc == OK && i < n; i++) {
+        s[i].signal_fd = s[0].signal_fd;
+        rc = start_one(&s[i], i, targets[i], e);
+    }
     if (rc == OK)
         rc = create_run_file(s, e);
-    if (rc == OK && !o->keep_reads)
+    if (rc == OK && !o->keep_reads && !o->offline)
         rc = bring_calibration(s, e);
-    if (rc == OK) {
-        make_headers(s);
-        rc = ask_server(s, e);
-    }
-    if (rc == OK && counted)
+    for (size_t i = 1; rc == OK && i < n; i++)
+        share_file(&s[i]);
+    if (rc < 0)
+        undo(s, n);
+    return rc;
+}
+
+/* --- asking --- */
+
+/* A server that is asked over the wire. */
+static int ask_live(struct session *s, struct err *e)
+{
+    const struct run_options *o = s->options;
+    int rc = ask_server(s, e);
+    if (rc == OK && is_counted(s))
         rc = open_workload(s, e);
-    if (rc == OK)
+    if (rc == OK && is_counted(s))
         rc = session_take_arrivals(s, e);
     if (rc < 0)
         return rc;
@@ -285,24 +372,12 @@ static int open_live(struct session *s, const char *target, struct err *e)
 }
 
 /* The engine itself, in virtual time. */
-static int open_virtual(struct session *s, const char *target, struct err *e)
+static void ask_virtual(struct session *s)
 {
-    const char *model = s->spec.config.model->name, *wanted = s->options->model;
-    if (wanted && strcmp(wanted, model) != 0)
-        return err_set(e, ERR_USAGE, "--model %s: the engine of %s serves %s", wanted, target,
-                       model);
-    s->target = (struct target){.text = target, .sim = true};
-    snprintf(s->probed.model, sizeof s->probed.model, "%s", model);
+    snprintf(s->probed.model, sizeof s->probed.model, "%s", s->spec.config.model->name);
     snprintf(s->probed.engine_version, sizeof s->probed.engine_version, "loadline-sim %s",
              tool_version());
     run_plan_note_api(&s->plan);
-    int rc = open_workload(s, e);
-    if (rc == OK)
-        rc = session_take_arrivals(s, e);
-    if (rc == OK)
-        rc = create_run_file(s, e);
-    if (rc < 0)
-        return rc;
     s->twin = twin_new(&(struct twin_setup){.engine = &s->spec.config,
                                             .seed = s->plan.seed,
                                             .timeout_ns = s->options->timeout_ns,
@@ -311,30 +386,41 @@ static int open_virtual(struct session *s, const char *target, struct err *e)
                                             .sampled = s->plan.api.temperature > 0});
     s->probed.tokenization = twin_tokenization(s->twin);
     workload_set_tokenization(s->workload, &s->probed.tokenization);
+}
+
+int session_ask(struct session *s, struct err *e)
+{
+    if (!s->options->offline)
+        return ask_live(s, e);
+    ask_virtual(s);
     return OK;
+}
+
+int session_salt_nonces(struct session *s, uint64_t salt, struct err *e)
+{
+    s->plan.workload.nonce_salt = salt;
+    if (!s->workload)
+        return OK;
+    workload_close(s->workload);
+    s->workload = NULL;
+    return open_workload(s, e);
+}
+
+void session_use_tokenization(struct session *s, const struct tokenization *t)
+{
+    s->probed.tokenization = *t;
+    workload_set_tokenization(s->workload, t);
 }
 
 int session_open(struct session *s, const struct run_options *o, const char *target,
                  const char *command, struct err *e)
 {
-    *s = (struct session){.options = o, .command = command, .signal_fd = -1};
-    progress_init(&s->progress, o->quiet, 0, 0);
-    int rc = run_plan_make(o, &s->plan, e);
-    if (rc == OK)
-        rc = target_check(target, e);
-    if (rc == OK)
-        rc = read_spec(s, target, e);
-    if (rc < 0) {
-        undo(s);
-        return rc;
-    }
-    raise_descriptor_limit();
-    s->signal_fd = take_signals();
-    if (s->spec.config.model)
-        note_engine(s);
-    rc = o->offline ? open_virtual(s, target, e) : open_live(s, target, e);
+    int rc = session_start(s, 1, o, &target, NULL, command, e);
     if (rc < 0)
-        undo(s);
+        return rc;
+    rc = session_ask(s, e);
+    if (rc < 0)
+        undo(s, 1);
     return rc;
 }
 
@@ -343,10 +429,11 @@ int session_close(struct session *s, struct err *e)
     int rc = OK;
     drive_close(s->drive);
     twin_free(s->twin);
-    if (s->writer)
+    if (s->writer && !s->first) {
         rc = record_writer_close(s->writer, e);
-    if (s->writer && s->runs == 0 && s->created)
-        unlink(s->run_file);
+        if (s->runs == 0 && s->created)
+            unlink(s->run_file);
+    }
     s->writer = NULL;
     s->drive = NULL;
     s->twin = NULL;
@@ -364,7 +451,7 @@ int session_close(struct session *s, struct err *e)
         free((char *)s->notes.items[i]);
     s->notes.n = 0;
     run_plan_release(&s->plan);
-    if (s->signal_fd >= 0)
+    if (s->signal_fd >= 0 && !s->first)
         close(s->signal_fd);
     s->signal_fd = -1;
     return rc;

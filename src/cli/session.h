@@ -13,6 +13,8 @@
 
 struct session {
     const struct run_options *options;
+    struct session *first;          /* whose run file and signals this one uses; NULL: it has its own */
+    const char *name;               /* in what the user is told, where there are several; "" */
     struct run_plan plan;
     const char *command;            /* as it may be stored */
     int signal_fd;                  /* SIGINT and SIGTERM */
@@ -40,8 +42,23 @@ struct session {
     char host_json[1024];
 };
 
-/* Signals are blocked and the descriptor limit raised; options are checked, the run file created, the engine of a
- * sim: target started, the server asked, the workload made. On failure everything is undone. */
+/* For n targets under the same options and seed, whose runs go into one file: signals are blocked and the descriptor limit
+ * raised, options are checked, the engines of sim: targets started, the run file created. All of it before the first thread.
+ * On failure everything is undone. Each is then asked, and closed, the first of them last. */
+int session_start(struct session *s, size_t n, const struct run_options *o,
+                  const char *const *targets, const char *const *names, const char *command,
+                  struct err *e);
+
+/* The server asked, the workload made. */
+int session_ask(struct session *s, struct err *e);
+
+/* Before it is asked: nonces of its own, and on every prompt (workload.h). */
+int session_salt_nonces(struct session *s, uint64_t salt, struct err *e);
+
+/* Prompts made by this tokenization, whatever the server was found to do. */
+void session_use_tokenization(struct session *s, const struct tokenization *t);
+
+/* Both for one target. On failure everything is undone. */
 int session_open(struct session *s, const struct run_options *o, const char *target,
                  const char *command, struct err *e);
 

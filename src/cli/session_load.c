@@ -228,7 +228,7 @@ static int prepare(struct session *s, uint64_t seed, struct err *e)
 static int load(struct session *s, const struct session_point *p, struct run_record *run,
                 struct err *e)
 {
-    s->runs++;
+    session_owner(s)->runs++;
     for (size_t i = 0; i < s->notes.n; i++)
         record_writer_finding(s->writer,
                               &(struct finding_record){"server", "note", s->notes.items[i]});

@@ -5,6 +5,12 @@
 
 #include "cli/session.h"
 
+/* The run file and how many runs are in it are the first one's. */
+static inline struct session *session_owner(struct session *s)
+{
+    return s->first ? s->first : s;
+}
+
 /* The workload of a seed, its prompts made as this server counts them. */
 int session_new_workload(struct session *s, uint64_t seed, struct workload **out, struct err *e);
 

@@ -1,8 +1,10 @@
 #include "cli/target.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/simspec.h"
 
 static bool is_sim(const char *text)
@@ -36,17 +38,29 @@ static void drop_v1(struct url *url)
         url->path[n - 3] = '\0';
 }
 
-int target_open(const char *text, uint64_t seed, const struct tls_options *tls, struct target *out,
-                struct err *e)
+static int start_engine(const char *spec, uint64_t seed, unsigned noise_seed, struct child *out,
+                        struct err *e)
 {
-    char address[64], seed_text[24];
+    char seed_text[24];
+    snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
+    if (noise_seed == 0 || strstr(spec, "noise_seed="))
+        return child_start(spec, seed_text, out, e);
+    char *own = mem_printf("%s%cnoise_seed=%u", spec, strchr(spec, '?') ? '&' : '?', noise_seed);
+    int rc = child_start(own, seed_text, out, e);
+    free(own);
+    return rc;
+}
+
+int target_open(const char *text, uint64_t seed, unsigned noise_seed, const struct tls_options *tls,
+                struct target *out, struct err *e)
+{
+    char address[64];
     *out = (struct target){.text = text, .sim = is_sim(text)};
     int rc = target_check(text, e);
     if (rc < 0)
         return rc;
     if (out->sim) {
-        snprintf(seed_text, sizeof seed_text, "%llu", (unsigned long long)seed);
-        rc = child_start(text + 4, seed_text, &out->child, e);
+        rc = start_engine(text + 4, seed, noise_seed, &out->child, e);
         if (rc < 0)
             return rc;
         snprintf(address, sizeof address, "http://127.0.0.1:%d", out->child.port);

@@ -16,10 +16,11 @@ struct target {
     bool open;
 };
 
-/* Starts the engine of a sim: target, resolves others. A trailing "/v1" of a URL is taken as part of the paths. Call
+/* Starts the engine of a sim: target, resolves others. A trailing "/v1" of a URL is taken as part of the paths. Engines
+ * that are compared have one seed and each a noise_seed of its own, unless the text gives one; 0 for a single one. Call
  * before any thread exists. target_close stops the engine. */
-int target_open(const char *text, uint64_t seed, const struct tls_options *tls, struct target *out,
-                struct err *e);
+int target_open(const char *text, uint64_t seed, unsigned noise_seed, const struct tls_options *tls,
+                struct target *out, struct err *e);
 void target_close(struct target *t);
 
 /* Checks the form of the text alone, without touching anything. */

@@ -159,6 +159,16 @@ static void find_version(const struct probe_target *t, struct probe_result *out)
         read_version(t, "/props", "build_info", out);
 }
 
+int probe_answers(const struct probe_target *t, struct err *e)
+{
+    struct fetch_result r = {0};
+    int rc = ask(t, "/v1/models", (struct slice){0}, side_timeout(t), &r, e);
+    if (rc == OK && r.status >= 502 && r.status <= 504)
+        rc = status_error(t, "/v1/models", &r, e);
+    fetch_result_release(&r);
+    return rc;
+}
+
 /* --- a request and its answer --- */
 
 /* Reads a fetched answer as a driver would. */
@@ -484,6 +494,13 @@ static void calibrate_words(const struct probe_target *t, const struct api_optio
     if (out->tokenization.tokens_per_word <= 0)
         say(t, "the server does not say how many tokens a prompt has: one token a word is assumed");
     buf_release(&text);
+}
+
+void probe_word_lengths(const struct probe_target *t, const struct api_options *api, uint64_t seed,
+                        struct probe_result *out)
+{
+    out->tokenization = (struct tokenization){0};
+    calibrate_words(t, api, seed, out);
 }
 
 int probe_tokenization(const struct probe_target *t, const struct api_options *api, uint64_t seed,

@@ -38,10 +38,18 @@ struct probe_result { /* zero-initialise; probe_release frees */
 int probe_server(const struct probe_target *t, struct api_options *api, struct probe_result *out,
                  struct err *e);
 
+/* Whether the server answers at all, one question: not while it is still starting (no connection, or 502, 503, 504).
+ * ERR_INTERRUPTED when the user does not want to wait; otherwise *e says how it failed. */
+int probe_answers(const struct probe_target *t, struct err *e);
+
 /* Prepares drawn prompts: token ids through /tokenize where the server has it and takes them (completions), else
  * the length of words is calibrated from the usage the server reports. */
 int probe_tokenization(const struct probe_target *t, const struct api_options *api, uint64_t seed,
                        struct probe_result *out, struct err *e);
+
+/* The second way alone, for prompts that must be the same text at several servers. */
+void probe_word_lengths(const struct probe_target *t, const struct api_options *api, uint64_t seed,
+                        struct probe_result *out);
 
 /* Counts the tokens of a text at the server (struct token_counter's function; context: struct probe_counter). */
 struct probe_counter {

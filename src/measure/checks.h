@@ -1,7 +1,7 @@
 #ifndef LOADLINE_MEASURE_CHECKS_H
 #define LOADLINE_MEASURE_CHECKS_H
 
-/* The single checks in three groups, each adding its rows to s->checks in the order of the report. */
+/* The single checks in groups, each adding its rows to s->checks in the order of the report. */
 
 #include <math.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include "measure/verdict.h"
 
 void checks_of_run(struct summary *s, const struct evidence *v);        /* did the run do what was asked */
+void checks_of_claims(struct summary *s, const struct evidence *v);     /* how far beyond this run it speaks */
 void checks_of_server(struct summary *s, const struct evidence *v);     /* what the server's state allows to claim */
 void checks_of_instrument(struct summary *s, const struct evidence *v); /* did we measure well */
 

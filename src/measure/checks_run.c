@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "stats/early.h"
 
 /* Thresholds of docs/metrics.md. */
 static const double rate_off_provisional = 0.01, rate_off_invalid = 0.05;
@@ -14,7 +13,6 @@ static const double schedule_sigmas = 4; /* of the count that the arrival proces
 static const double errors_note = 0.001, errors_provisional = 0.01, errors_invalid = 0.1;
 static const double length_off = 0.01;
 static const double window_min_s = 60;
-static const double claim_confidence = 0.99;
 
 static int by_value(const void *a, const void *b)
 {
@@ -226,21 +224,6 @@ static void check_window(struct summary *s, const struct evidence *v)
         "%s s", check_number(window_s(v->window), length));
 }
 
-static void check_sample_size(struct summary *s, const struct evidence *v)
-{
-    if (mode_is(s, "offline"))
-        return;
-    uint64_t needed = early_total(v->highest_claimed / 100, claim_confidence, 1);
-    uint64_t n = v->window->completed;
-    char threshold[96];
-    snprintf(threshold, sizeof threshold, "%" PRIu64 " requests to claim p%.5g", needed,
-             v->highest_claimed);
-    check_put(s, "sample-size", SEVERITY_PROVISIONAL, check_when(n < needed), threshold,
-              "Run more requests (--num-prompts), or claim a lower percentile "
-              "(--metric-percentiles).",
-              "%" PRIu64 " request%s in the window", n, n == 1 ? "" : "s");
-}
-
 static void check_length(struct summary *s, const char *id, double asked, double got,
                          const char *advice)
 {
@@ -316,7 +299,7 @@ void checks_of_run(struct summary *s, const struct evidence *v)
     check_dropped(s, v->set->no_descriptor);
     check_rate(s, v);
     check_window(s, v);
-    check_sample_size(s, v);
+    checks_of_claims(s, v);
     check_lengths(s);
     check_mode_notes(s);
     check_put(

@@ -6,8 +6,6 @@
 #include "base/mem.h"
 
 static const double level = 0.95; /* of intervals that nobody asks for here */
-static const double rho_limit = 0.5;
-enum { LEAST_REQUESTS = 2 * BLOCKCI_BATCHES };
 
 struct counts { /* of one quantile: gaps of each request below it, and at or below it */
     uint32_t *below, *within;
@@ -45,7 +43,6 @@ static void judge(const struct gap_pool *g, const uint32_t *k, uint64_t sum, dou
     double spread = p * (1 - p);
     out->variance = fmax(out->variance, spread / (double)g->n);
     out->n_eff = spread / out->variance;
-    out->bound = g->span_count >= LEAST_REQUESTS && out->rho1 <= rho_limit;
 }
 
 void gapci_quantiles(const struct gap_pool *g, const double *p, const uint64_t *quantile, size_t m,

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "measure/claim.h"
 #include "measure/gapci.h"
 #include "stats/moments.h"
 #include "stats/rank.h"
@@ -28,28 +27,46 @@ static struct latency empty_latency(void)
     return l;
 }
 
-/* How certain each percentile is, and the median whether or not it is shown. */
+/* How certain each percentile is, and behind them, shown or not, the claimed one and the median. */
+enum { CLAIMED, MEDIAN, HIDDEN };
+enum { MOST_JUDGED = SUMMARY_MAX_PERCENTILES + HIDDEN };
+
 struct certainty {
-    double p[SUMMARY_MAX_PERCENTILES + 1];
-    struct blockci of[SUMMARY_MAX_PERCENTILES + 1];
-    size_t n; /* of the percentiles; the median is behind them */
+    double p[MOST_JUDGED];
+    struct blockci of[MOST_JUDGED];
+    size_t n; /* of the percentiles shown */
 };
 
-static void name_percentiles(const struct summary_options *o, struct certainty *c)
+static void name_percentiles(const struct latency_wanted *wanted, struct certainty *c)
 {
-    c->n = o->percentile_count;
+    c->n = wanted->count;
     for (size_t i = 0; i < c->n; i++)
-        c->p[i] = o->percentiles[i] / 100;
-    c->p[c->n] = 0.5;
+        c->p[i] = wanted->percentiles[i] / 100;
+    c->p[c->n + CLAIMED] = wanted->claimed / 100;
+    c->p[c->n + MEDIAN] = 0.5;
 }
 
-static void judge_claims(struct certainty *c, struct latency *out)
+/* A claimed interval has both its ends. */
+static bool has_ends(const struct blockci *b, size_t n, double p)
 {
-    for (size_t i = 0; i < c->n; i++) {
-        claim_judge(&c->of[i], c->p[i]);
+    size_t low, high;
+    claim_ranks(b, n, p, &low, &high);
+    return low >= 1 && high <= n;
+}
+
+static void judge_claims(const struct claim_ground *ground, size_t n, struct certainty *c,
+                         struct latency *out)
+{
+    struct blockci *median = &c->of[c->n + MEDIAN];
+    claim_judge(ground, median, 0.5, median);
+    for (size_t i = 0; i < c->n + MEDIAN; i++)
+        claim_judge(ground, median, c->p[i], &c->of[i]);
+    for (size_t i = 0; i < c->n; i++)
         out->n_eff_of[i] = c->of[i].n_eff;
-    }
-    out->n_eff = c->of[c->n].n_eff;
+    const struct blockci *claimed = &c->of[c->n + CLAIMED];
+    out->n_eff = median->n_eff;
+    out->n_eff_claimed = claimed->n_eff;
+    out->claimed_bounded = has_ends(claimed, n, c->p[c->n + CLAIMED]);
 }
 
 /* The ranks of the intervals' ends, two of each percentile; 0 and n + 1 where there is no bound. */
@@ -77,7 +94,7 @@ static double ratio(double p99, double p50)
     return p50 > 0 ? p99 / p50 : NAN;
 }
 
-void latency_of_values(const double *ns, size_t n, const struct summary_options *o,
+void latency_of_values(const double *ns, size_t n, const struct latency_wanted *wanted,
                        struct latency *out)
 {
     *out = empty_latency();
@@ -91,10 +108,10 @@ void latency_of_values(const double *ns, size_t n, const struct summary_options 
     rank_sort(sorted, n);
 
     struct certainty c;
-    name_percentiles(o, &c);
-    for (size_t i = 0; i <= c.n; i++)
+    name_percentiles(wanted, &c);
+    for (size_t i = 0; i < c.n + HIDDEN; i++)
         blockci_quantile(ns, n, c.p[i], ci_level, &c.of[i]);
-    judge_claims(&c, out);
+    judge_claims(wanted->ground, n, &c, out);
     size_t k[2 * SUMMARY_MAX_PERCENTILES];
     double value[2 * SUMMARY_MAX_PERCENTILES] = {0};
     interval_ranks(&c, n, k);
@@ -123,23 +140,24 @@ static double gap_sd_ns(const struct gap_pool *g)
 
 /* The percentiles first: how certain they are, and so where their intervals end, is counted at
  * their values. */
-void latency_of_gaps(const struct gap_pool *g, const struct summary_options *o, struct latency *out)
+void latency_of_gaps(const struct gap_pool *g, const struct latency_wanted *wanted,
+                     struct latency *out)
 {
-    enum { MEDIAN_AND_P99 = 2, EACH = SUMMARY_MAX_PERCENTILES + MEDIAN_AND_P99 };
+    enum { P99 = HIDDEN, EACH = MOST_JUDGED + 1 };
     *out = empty_latency();
     if (g->n == 0)
         return;
     struct certainty c;
-    name_percentiles(o, &c);
+    name_percentiles(wanted, &c);
     size_t at[EACH], k[2 * SUMMARY_MAX_PERCENTILES], inside[2 * SUMMARY_MAX_PERCENTILES];
     uint64_t quantile[EACH], end[2 * SUMMARY_MAX_PERCENTILES];
     double value[2 * SUMMARY_MAX_PERCENTILES] = {0};
-    for (size_t i = 0; i <= c.n; i++)
+    for (size_t i = 0; i < c.n + HIDDEN; i++)
         at[i] = rank_of(c.p[i], g->n);
-    at[c.n + 1] = rank_of(0.99, g->n);
-    rank_select_many_u64(g->list, g->n, at, c.n + MEDIAN_AND_P99, quantile);
-    gapci_quantiles(g, c.p, quantile, c.n + 1, c.of);
-    judge_claims(&c, out);
+    at[c.n + P99] = rank_of(0.99, g->n);
+    rank_select_many_u64(g->list, g->n, at, c.n + P99 + 1, quantile);
+    gapci_quantiles(g, c.p, quantile, c.n + HIDDEN, c.of);
+    judge_claims(wanted->ground, g->n, &c, out);
     interval_ranks(&c, g->n, k);
     for (size_t i = 0; i < 2 * c.n; i++)
         inside[i] = k[i] < 1 ? 1 : k[i] > g->n ? g->n : k[i];
@@ -154,7 +172,7 @@ void latency_of_gaps(const struct gap_pool *g, const struct summary_options *o, 
     out->sd = ms(gap_sd_ns(g));
     out->min = ms((double)g->min_ns);
     out->max = ms((double)g->max_ns);
-    out->tail_ratio = ratio((double)quantile[c.n + 1], (double)quantile[c.n]);
+    out->tail_ratio = ratio((double)quantile[c.n + P99], (double)quantile[c.n + MEDIAN]);
 }
 
 size_t latency_collect(const struct sample_set *set, const struct window *w, enum latency_metric m,

@@ -4,13 +4,22 @@
 /* Samples → struct latency. Percentiles are the ⌈np⌉-th smallest value; intervals come from batch means of what lies
  * below them (stats/blockci.h, gapci.h), where they may be claimed at all (claim.h). */
 
+#include "measure/claim.h"
 #include "measure/events.h"
 #include "measure/samples.h"
 
+struct latency_wanted {
+    const double *percentiles; /* as 99; at most SUMMARY_MAX_PERCENTILES */
+    size_t count;
+    double claimed;            /* judged whether or not it is among them */
+    const struct claim_ground *ground;
+};
+
 /* ns in the order of the requests' intended times. */
-void latency_of_values(const double *ns, size_t n, const struct summary_options *o,
+void latency_of_values(const double *ns, size_t n, const struct latency_wanted *wanted,
                        struct latency *out);
-void latency_of_gaps(const struct gap_pool *g, const struct summary_options *o, struct latency *out);
+void latency_of_gaps(const struct gap_pool *g, const struct latency_wanted *wanted,
+                     struct latency *out);
 
 /* Copies metric m of the window's samples that have one, in the order of the set; to ≥ set->n values. Returns how many.
  */

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "measure/cache.h"
+#include "measure/claim.h"
 #include "measure/concurrency.h"
 #include "measure/events.h"
 #include "measure/instrument.h"
@@ -14,6 +15,7 @@
 #include "measure/objectives.h"
 #include "measure/pacing.h"
 #include "measure/samples.h"
+#include "measure/shifts.h"
 #include "measure/verdict.h"
 #include "measure/window.h"
 #include "stats/rank.h"
@@ -135,33 +137,66 @@ static void fill_counts(struct summary *s, const struct sample_set *set)
 static void fill_rates(struct summary *s, const struct sample_set *set, const struct window *w,
                        const struct events *ev)
 {
-    double seconds = window_s(w);
+    double length = window_s(w);
     uint64_t offered = 0;
     for (size_t i = 0; i < set->n; i++)
         offered += set->list[i].phase == 1 && window_holds(w, set->list[i].intended_ns);
-    s->window_start_s = (double)w->start_ns / 1e9;
-    s->window_end_s = (double)w->end_ns / 1e9;
-    s->steady = w->steady;
-    s->offered_per_s = (double)offered / seconds;
-    s->requests_per_s = (double)ev->completions / seconds;
-    s->output_tokens_per_s = ev->output_tokens / seconds;
-    s->prompt_tokens_per_s = ev->prompt_tokens / seconds;
+    s->offered_per_s = (double)offered / length;
+    s->requests_per_s = (double)ev->completions / length;
+    s->output_tokens_per_s = ev->output_tokens / length;
+    s->prompt_tokens_per_s = ev->prompt_tokens / length;
     s->total_tokens_per_s = s->output_tokens_per_s + s->prompt_tokens_per_s;
+}
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / 1e9;
+}
+
+static void fill_window(struct summary *s, const struct window *w)
+{
+    static const char *const by[] = {[WINDOW_WHOLE] = "none",
+                                     [WINDOW_BY_FILL] = "fill",
+                                     [WINDOW_BY_IN_FLIGHT] = "in-flight",
+                                     [WINDOW_BY_TPOT] = "tpot"};
+    s->window_start_s = seconds(w->start_ns);
+    s->window_end_s = seconds(w->end_ns);
+    s->steady = w->steady;
+    s->search.by = by[w->by];
+    s->search.filled = w->filled;
+    s->search.fill_s = seconds(w->fill_ns);
+    s->search.in_flight_s = w->in_flight.judged ? seconds(w->in_flight.at_ns) : NAN;
+    s->search.in_flight_settled = w->in_flight.settled;
+    s->search.tpot_s = w->tpot.judged ? seconds(w->tpot.at_ns) : NAN;
+    s->search.tpot_settled = w->tpot.settled;
+}
+
+static void fill_ground(struct summary *s, const struct claim_ground *g)
+{
+    s->ground.bar = claim_bar_name(g->bar);
+    s->ground.turnover_s = g->turnover_s;
+    s->ground.turnovers = g->turnovers;
+    s->ground.memory = g->memory;
+    s->ground.memory_lag = g->lag;
+    s->ground.in_flight_rho = g->rho;
 }
 
 /* Returns the median ttft, which the checks need whatever percentiles were asked for. */
 static double fill_latencies(struct summary *s, const struct sample_set *set,
-                             const struct window *w, const struct events *ev)
+                             const struct window *w, const struct events *ev,
+                             const struct claim_ground *ground)
 {
     double *values = MEM_ARRAY(double, set->n + 1);
     double ttft_p50_ms = NAN;
+    struct latency_wanted wanted = {s->options.percentiles, s->options.percentile_count, s->claimed,
+                                    ground};
     for (int m = 0; m < LATENCY_METRICS; m++) {
         if (m == LATENCY_ITL) {
-            latency_of_gaps(&ev->gaps, &s->options, &s->latency[m]);
+            latency_of_gaps(&ev->gaps, &wanted, &s->latency[m]);
             continue;
         }
         size_t n = latency_collect(set, w, (enum latency_metric)m, values);
-        latency_of_values(values, n, &s->options, &s->latency[m]);
+        latency_of_values(values, n, &wanted, &s->latency[m]);
         if (m == LATENCY_TTFT && n > 0)
             ttft_p50_ms = rank_select(values, n, rank_of(0.5, n)) / 1e6;
     }
@@ -262,29 +297,36 @@ static int summarise(struct record_reader *r, const struct summary_options *aske
     struct window w;
     struct events ev;
     window_find(&s->run, set, &w);
-    int rc = events_read(r, s->run.id, &w, s->options.itl_per_token, &ev, e);
+    int rc = fill_objectives(s, set, &w, e);
+    if (rc == 0)
+        rc = events_read(r, s->run.id, &w, s->options.itl_per_token, &ev, e);
     if (rc != 0)
         return rc;
-    fill_counts(s, set);
-    fill_rates(s, set, &w, &ev);
-    double ttft_p50_ms = fill_latencies(s, set, &w, &ev);
-    events_release(&ev);
-
     struct concurrency c;
     struct overload o;
     struct pacing p;
+    struct claim_ground ground;
+    struct shifts shifts[SHIFT_SERIES];
     concurrency_sweep(set, &w, &c);
+    overload_judge(set, &w, &c, &o);
+    shifts_find(set, &w, shifts);
+    claim_survey(set, &w, &c, &o, &ground);
+    pacing_judge(&s->run, set, &p);
+
+    s->claimed = highest_claim(s, asked);
+    fill_counts(s, set);
+    fill_window(s, &w);
+    fill_rates(s, set, &w, &ev);
+    fill_ground(s, &ground);
+    double ttft_p50_ms = fill_latencies(s, set, &w, &ev, &ground);
+    events_release(&ev);
     s->concurrency_mean = c.mean;
     s->concurrency_peak = c.peak;
-    overload_judge(set, &w, &c, &o);
-    pacing_judge(&s->run, set, &p);
     fill_pacing(s, &p);
-    rc = fill_objectives(s, set, &w, e);
-    if (rc == 0)
-        rc = read_sides(r, s, set, e);
+    rc = read_sides(r, s, set, e);
     if (rc != 0)
         return rc;
-    struct evidence v = {set, &w, &c, &o, &p, highest_claim(s, asked), ttft_p50_ms};
+    struct evidence v = {set, &w, &c, &o, &p, &ground, shifts, ttft_p50_ms};
     verdict_reach(s, &v);
     return OK;
 }

@@ -40,6 +40,8 @@ struct latency {
     uint64_t n;
     double n_eff;            /* as many independent values would make the median as certain; 0 when n is */
     double n_eff_of[SUMMARY_MAX_PERCENTILES]; /* likewise for each percentile */
+    double n_eff_claimed;    /* and for the one the run claims, shown or not (summary.claimed) */
+    bool claimed_bounded;    /* that one's interval has both its ends */
     double mean, sd, min, max;
     double percentile[SUMMARY_MAX_PERCENTILES];
     struct interval ci95[SUMMARY_MAX_PERCENTILES];
@@ -83,6 +85,11 @@ struct summary {
     struct summary_options options;  /* percentiles as used */
     double window_start_s, window_end_s;
     bool steady;                     /* a window was found: warm-up cut off, what is left has settled */
+    struct {                         /* how its start was found (measure/window.h) */
+        const char *by;              /* "none", "fill", "in-flight", "tpot" */
+        bool filled, in_flight_settled, tpot_settled;
+        double fill_s, in_flight_s, tpot_s; /* NAN: not judged */
+    } search;
 
     uint64_t offered, sent, completed, failed, dropped;
     uint64_t errors[OUTCOME_COUNT];
@@ -108,6 +115,12 @@ struct summary {
     uint64_t cap_waited;             /* requests that found the cap full and queued */
 
     struct latency latency[LATENCY_METRICS];
+    double claimed;                  /* the highest percentile that the run speaks about, as 99 */
+    struct {                         /* what the load allows to claim (measure/claim.h) */
+        const char *bar;             /* why no percentile is bounded: "none" when they may be, "unsteady", … */
+        double turnover_s, turnovers, memory, in_flight_rho; /* NAN: unknown */
+        uint64_t memory_lag;
+    } ground;
     double stalled_share;            /* requests with a gap > 10 × their median */
     double longest_stall_ms;
     uint64_t itl_left_out;           /* gaps with an end that our own lateness left unknown */

@@ -4,8 +4,9 @@
 /* The checks of docs/metrics.md and the verdict they add up to: INVALID when the figures may be wrong, PROVISIONAL when they are
  * true of this run and too little to generalise. */
 
-#include "measure/concurrency.h"
+#include "measure/claim.h"
 #include "measure/pacing.h"
+#include "measure/shifts.h"
 #include "measure/summary.h"
 
 struct evidence { /* what the checks need besides the summary itself */
@@ -14,7 +15,8 @@ struct evidence { /* what the checks need besides the summary itself */
     const struct concurrency *concurrency;
     const struct overload *overload;
     const struct pacing *pacing;
-    double highest_claimed; /* percentile, as 99 */
+    const struct claim_ground *ground;
+    const struct shifts *shifts; /* of SHIFT_SERIES */
     double ttft_p50_ms;     /* whatever percentiles the summary shows */
 };
 

@@ -1,69 +1,14 @@
 #include "report/report.h"
 
-#include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "record/virtual.h"
-#include "report/tool.h"
+#include "report/json_values.h"
 
-/* docs/metrics.md names every key. Values that do not exist are null; an infinite option is "inf",
- * as it is typed. */
-enum { REAL_DIGITS = 15, SERIES_MAX_ROWS = 96 };
-
-static json_t *real(double x)
-{
-    if (isinf(x))
-        return json_string(x > 0 ? "inf" : "-inf");
-    return isnan(x) ? json_null() : json_real(x);
-}
-
-static json_t *whole(uint64_t n)
-{
-    return json_integer((json_int_t)n);
-}
-
-/* 0 stands for "none" in the run file. */
-static json_t *whole_or_null(int64_t n)
-{
-    return n > 0 ? json_integer(n) : json_null();
-}
-
-/* Text of a file or a server may hold broken UTF-8, which JSON cannot: it is escaped away byte by
- * byte. */
-static json_t *text(const char *p)
-{
-    json_t *s = json_string(p);
-    if (s)
-        return s;
-    struct buf clean = {0};
-    for (; *p; p++)
-        buf_putc(&clean, (unsigned char)*p < 0x80 ? *p : '?');
-    s = json_string(buf_cstr(&clean));
-    buf_release(&clean);
-    return s;
-}
-
-static json_t *text_or_null(const char *p)
-{
-    return p[0] != '\0' ? text(p) : json_null();
-}
-
-static void put(json_t *o, const char *key, json_t *value)
-{
-    json_object_set_new(o, key, value);
-}
-
-static json_t *tool_object(void)
-{
-    json_t *o = json_object();
-    put(o, "name", text("loadline"));
-    put(o, "version", text(tool_version()));
-    put(o, "commit", text_or_null(tool_commit()));
-    return o;
-}
+/* docs/metrics.md names every key. */
+enum { SERIES_MAX_ROWS = 96 };
 
 static json_t *moment(int64_t real_ns)
 {
@@ -189,19 +134,6 @@ static json_t *goodput_object(const struct summary *s)
     put(o, "fraction", real(s->goodput_fraction));
     put(o, "bounds", s->has_goodput ? text(s->options.goodput) : json_null());
     return o;
-}
-
-static json_t *bound_or_null(bool has, double value)
-{
-    return has ? real(value) : json_null();
-}
-
-static json_t *interval_array(const struct interval *ci)
-{
-    json_t *a = json_array();
-    json_array_append_new(a, bound_or_null(ci->has_low, ci->low));
-    json_array_append_new(a, bound_or_null(ci->has_high, ci->high));
-    return a;
 }
 
 static json_t *latency_object(const struct latency *l, const struct summary_options *options)
@@ -367,7 +299,7 @@ static json_t *summary_object(const struct summary *s)
 {
     json_t *o = json_object();
     put(o, "schema", text("loadline.summary/1"));
-    put(o, "tool", tool_object());
+    put(o, "tool", json_values_tool());
     put(o, "run", run_object(&s->run));
     put(o, "host", host_object(s));
     put(o, "context", kept_object(s->run.context_json));
@@ -393,30 +325,9 @@ static json_t *summary_object(const struct summary *s)
     return o;
 }
 
-static int append(const char *bytes, size_t n, void *out)
-{
-    return buf_append(out, bytes, n);
-}
-
-/* Consumes o. */
-static int dump(json_t *o, struct buf *out, struct err *e)
-{
-    size_t before = out->n;
-    int rc =
-        o ? json_dump_callback(o, append, out, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_DIGITS))
-          : -1;
-    json_decref(o);
-    if (rc == 0)
-        rc = buf_putc(out, '\n');
-    if (rc == 0)
-        return OK;
-    out->n = before;
-    return err_set(e, ERR_TOO_BIG, "the summary does not fit as JSON");
-}
-
 int report_json(const struct summary *s, struct buf *out, struct err *e)
 {
-    return dump(summary_object(s), out, e);
+    return json_values_dump(summary_object(s), out, e);
 }
 
 static json_t *series_row(const struct series_metric *m)
@@ -441,8 +352,8 @@ int report_json_series(const struct summary *runs, size_t count, struct buf *out
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, summary_object(&runs[i]));
     put(o, "schema", text("loadline.series/1"));
-    put(o, "tool", tool_object());
+    put(o, "tool", json_values_tool());
     put(o, "metrics", metrics);
     put(o, "runs", list);
-    return dump(o, out, e);
+    return json_values_dump(o, out, e);
 }

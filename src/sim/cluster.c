@@ -14,6 +14,7 @@ struct lane { /* an engine and its place in time */
     bool stepping;
     int64_t due_ns;   /* end of the step under way */
     int64_t ended_ns; /* when the last step was due to end, until the next is looked for */
+    int64_t idle_ns;  /* since when there has been no step */
     int64_t link_free_ns;
 };
 
@@ -178,9 +179,11 @@ void cluster_begin(struct cluster *c, int64_t now_ns)
         struct lane *l = &c->lanes[i];
         if (l->stepping)
             continue;
-        int64_t duration_ns;
+        int64_t duration_ns = 0;
         int64_t start_ns = l->ended_ns == NOT_ENDED ? now_ns : l->ended_ns;
         l->ended_ns = NOT_ENDED;
+        engine_rest(l->engine, start_ns - l->idle_ns);
+        l->idle_ns = start_ns;
         engine_tell_time(l->engine, start_ns);
         l->stepping = engine_step_begin(l->engine, &duration_ns);
         l->due_ns = start_ns + duration_ns;
@@ -244,7 +247,7 @@ bool cluster_run(struct cluster *c, int64_t now_ns, const struct engine_token **
     const struct engine_token *inner;
     size_t got = engine_step_end(l->engine, &inner);
     l->stepping = false;
-    l->ended_ns = *at_ns = l->due_ns;
+    l->ended_ns = l->idle_ns = *at_ns = l->due_ns;
     *engine = (int)(l - c->lanes);
     *n = hand_over(c, l, inner, got);
     return true;

@@ -11,6 +11,10 @@
 
 #define NS_PER_SECOND 1e9
 
+/* Seeds of replicas follow each other; noise seeds must not lead from one's numbers to the next
+ * one's. */
+#define NOISE_SEED_SPREAD UINT64_C(0x9e3779b97f4a7c15)
+
 enum { REMEMBERED_ROWS = 8192 };
 
 struct engine {
@@ -54,8 +58,9 @@ struct engine *engine_new(const struct sim_config *config, uint64_t seed)
     c->state = mem_zero(1, c->scheduler->state_bytes + 1);
     if (c->scheduler->open)
         c->scheduler->open(c);
-    e->noise =
-        (struct noise){.seed = seed, .step_cv = config->noise_cv, .drift_cv = config->drift_cv};
+    e->noise = (struct noise){.seed = seed ^ (uint64_t)config->noise_seed * NOISE_SEED_SPREAD,
+                              .step_cv = config->noise_cv,
+                              .drift_cv = config->drift_cv};
     e->tokens = MEM_ARRAY(struct engine_token, seqs);
     e->chunks = MEM_ARRAY(struct step_chunk, seqs);
     return e;
@@ -165,6 +170,12 @@ static bool describe_step(struct engine *e, struct step_batch *b)
     return b->decodes > 0 || b->chunk_count > 0;
 }
 
+void engine_rest(struct engine *e, int64_t ns)
+{
+    if (ns > 0)
+        noise_rest(&e->noise, (double)ns / NS_PER_SECOND);
+}
+
 void engine_tell_time(struct engine *e, int64_t now_ns)
 {
     e->core.told_ns = now_ns;
@@ -184,7 +195,7 @@ bool engine_step_begin(struct engine *e, int64_t *duration_ns)
             BUG("a scheduler with work to do chose nothing");
         return false;
     }
-    double seconds = step_seconds(&c->law, &b);
+    double seconds = c->config.step_scale * step_seconds(&c->law, &b);
     seconds *= noise_factor(&e->noise, c->counts.steps, seconds);
     *duration_ns = (int64_t)ceil(seconds * NS_PER_SECOND);
     e->in_step = true;

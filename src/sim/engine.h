@@ -58,6 +58,8 @@ struct engine_request *engine_submit(struct engine *e, int64_t prompt_tokens, in
 /* Forgets a request at any time, also in the middle of a step; it has no more tokens. */
 void engine_cancel(struct engine *e, struct engine_request *r);
 
+/* So much time went by between steps; only the wandering of its speed minds. */
+void engine_rest(struct engine *e, int64_t ns);
 /* When the next step begins, by the caller's clock. Changes nothing but admitted_ns. */
 void engine_tell_time(struct engine *e, int64_t now_ns);
 

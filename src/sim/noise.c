@@ -15,6 +15,11 @@ static double factor(double cv, double z)
     return exp(sqrt(variance) * z - variance / 2);
 }
 
+void noise_rest(struct noise *n, double seconds)
+{
+    n->rest_s += seconds;
+}
+
 double noise_factor(struct noise *n, uint64_t number, double seconds)
 {
     double f = 1;
@@ -24,9 +29,10 @@ double noise_factor(struct noise *n, uint64_t number, double seconds)
     }
     if (n->drift_cv > 0) {
         struct rng r = rng_at(n->seed, RNG_SIM_DRIFT, number);
-        double kept = n->started ? exp(-seconds / DRIFT_TIME_S) : 0;
+        double kept = n->started ? exp(-(seconds + n->rest_s) / DRIFT_TIME_S) : 0;
         n->drift = kept * n->drift + sqrt(1 - kept * kept) * rng_normal(&r);
         n->started = 1;
+        n->rest_s = 0;
         f *= factor(n->drift_cv, n->drift);
     }
     return f;

@@ -12,7 +12,11 @@ struct noise {
     double step_cv, drift_cv; /* coefficients of variation; 0 for none */
     double drift;             /* where the wandering is, in standard deviations of its logarithm */
     int started;
+    double rest_s;            /* time without a step since the last one: it wanders then too */
 };
+
+/* Time goes by without a step. */
+void noise_rest(struct noise *n, double seconds);
 
 /* The factor for step `number`, which would take `seconds`. Steps are asked for in order. */
 double noise_factor(struct noise *n, uint64_t number, double seconds);

@@ -44,6 +44,8 @@ struct sim_config {
     bool host_hidden;                  /* it is done while the GPU runs the step before */
     double noise_cv;                   /* coefficient of variation of a step's time; 0: none */
     double drift_cv;                   /* the same, of a slow wandering */
+    int64_t noise_seed;                /* goes into the seed of both and of nothing else */
+    double step_scale;                 /* every step takes so many times as long */
     int64_t max_num_seqs;              /* sequences in one step */
     int64_t max_num_batched_tokens;    /* tokens in one step */
     int64_t chunk_tokens;              /* of one prompt in one step at most */

@@ -10,6 +10,7 @@ enum {
     MAX_SEQS = 1 << 16,
     MAX_TOKENS = 1 << 24,
     MAX_DRAFTS = 16,
+    MAX_NOISE_SEED = 1000000000,
     MAX_START_S = 86400,
     NAME_SHOWN = 64,
     NO_CHUNKS = MAX_TOKENS, /* a prompt is cut only by the step's budget */
@@ -82,6 +83,8 @@ static const struct key keys[] = {
     {"async_scheduling", SWITCH, AT(host_hidden), 0, 0, NULL},
     {"noise", NUMBER, AT(noise_cv), 0, 1, NULL},
     {"drift", NUMBER, AT(drift_cv), 0, 1, NULL},
+    {"noise_seed", COUNT, AT(noise_seed), 0, MAX_NOISE_SEED, NULL},
+    {"step_scale", NUMBER, AT(step_scale), 0.1, 10, NULL},
     {"max_num_seqs", COUNT, AT(max_num_seqs), 1, MAX_SEQS, NULL},
     {"max_num_batched_tokens", COUNT, AT(max_num_batched_tokens), 1, MAX_TOKENS, NULL},
     {"chunk_tokens", COUNT, AT(chunk_tokens), 1, MAX_TOKENS, NULL},
@@ -199,6 +202,7 @@ void spec_defaults(struct sim_config *c)
     c->link_bytes_per_s = LINK_GB_S * GB;
     c->prefix_caching = c->engine != SIM_TGI;
     c->acceptance = ACCEPTANCE;
+    c->step_scale = 1;
     c->step_s = STEP_S;
     c->sequence_s = SEQUENCE_S;
     /* SGLang and TensorRT-LLM work ahead unless told not to; vLLM does since 0.14. */

@@ -15,8 +15,9 @@ enum {
     WORK_PER_TICK = 1 << 15, /* tokens, requests and steps between two looks at the observer */
 };
 
-/* The live driver's rule for giving up: so many failures in a row, and no success before or none for so long. The last
- * figure is for closed loops whose prompts are refused at once: no time passes between them. */
+/* The live driver's rule for giving up: so many failures in a row, and no success before or none
+ * for so long. The last figure is for closed loops whose prompts are refused at once: no time
+ * passes between them. */
 enum { HOPELESS_FAILURES = 500, HOPELESS_AT_ONCE = 100000 };
 #define HOPELESS_NS (10 * NS_PER_S)
 
@@ -414,6 +415,20 @@ static void make_idle(struct twin *t)
     cluster_begin(t->cluster,
                   t->now_ns); /* nothing: so that no next step counts from an older one */
     cluster_forget_prefixes(t->cluster);
+}
+
+int64_t twin_now_ns(const struct twin *t)
+{
+    return t->now_ns;
+}
+
+void twin_wait(struct twin *t, int64_t until_ns)
+{
+    if (until_ns <= t->now_ns)
+        return;
+    make_idle(t);
+    if (until_ns > t->now_ns)
+        t->now_ns = until_ns;
 }
 
 static struct load_spec warmup_spec(const struct twin_load *load)

@@ -64,6 +64,11 @@ struct twin_observer {
 bool twin_run(struct twin *t, const struct twin_load *load, const struct twin_observer *observer,
               struct run_record *run);
 
+/* The clock: of the loads so far and of what was waited. Waiting for a time that is past does nothing; what the load before left
+ * in the engine is forgotten with it. */
+int64_t twin_now_ns(const struct twin *t);
+void twin_wait(struct twin *t, int64_t until_ns);
+
 /* How the engine counts the prompts that are drawn, for workload_set_tokenization: a word is one token. */
 struct tokenization twin_tokenization(const struct twin *t);
 

@@ -58,17 +58,25 @@ void synthetic_release(struct synthetic *s)
     arena_release(&s->arena);
 }
 
-void synthetic_nonce(uint64_t seed, bool warmup, uint64_t index, char *out)
+static struct rng nonce_rng(const struct synthetic *s, enum nonce nonce, bool warmup,
+                            uint64_t index)
+{
+    return rng_at(s->seed ^ s->nonce_salt, synthetic_stream(RNG_NONCE, warmup),
+                  nonce == NONCE_OF_LOAD ? UINT64_MAX : index);
+}
+
+void synthetic_nonce(const struct synthetic *s, enum nonce nonce, bool warmup, uint64_t index,
+                     char *out)
 {
     static const char hex[] = "0123456789abcdef";
-    struct rng r = rng_at(seed, synthetic_stream(RNG_NONCE, warmup), index);
+    struct rng r = nonce_rng(s, nonce, warmup, index);
     uint64_t x = rng_u64(&r);
     for (int i = 0; i < NONCE_HEX_BYTES; i++)
         out[i] = hex[x >> (4 * i) & 15];
 }
 
 static void make_tokens(const struct synthetic *s, bool warmup, uint64_t index,
-                        int64_t input_tokens, bool nonce, struct arena *a, struct prompt *out)
+                        int64_t input_tokens, enum nonce nonce, struct arena *a, struct prompt *out)
 {
     long long asked = input_tokens - llround(s->t.overhead_tokens);
     size_t n = asked > 1 ? (size_t)asked : 1;
@@ -81,8 +89,8 @@ static void make_tokens(const struct synthetic *s, bool warmup, uint64_t index,
         memcpy(ids, s->prefix[warmup].ids, shared * sizeof *ids);
     struct rng r = rng_at(s->seed, synthetic_stream(RNG_PROMPT, warmup), index);
     draw_ids(s, &r, ids + shared, n - shared);
-    if (nonce) {
-        struct rng head = rng_at(s->seed, synthetic_stream(RNG_NONCE, warmup), index);
+    if (nonce != NONCE_NONE) {
+        struct rng head = nonce_rng(s, nonce, warmup, index);
         draw_ids(s, &head, ids, n < NONCE_IDS ? n : NONCE_IDS);
     }
     out->kind = PROMPT_TOKENS;
@@ -104,10 +112,10 @@ static struct slice head_words(struct slice text, size_t words)
 }
 
 static void make_words(const struct synthetic *s, bool warmup, uint64_t index, int64_t input_tokens,
-                       bool nonce, struct arena *a, struct prompt *out)
+                       enum nonce nonce, struct arena *a, struct prompt *out)
 {
     double tokens = (double)input_tokens - s->t.overhead_tokens;
-    size_t n = words_of(s, nonce ? tokens - NONCE_TOKENS : tokens);
+    size_t n = words_of(s, nonce != NONCE_NONE ? tokens - NONCE_TOKENS : tokens);
     if (n < 1)
         n = 1;
     size_t shared = s->prefix[warmup].words;
@@ -118,8 +126,8 @@ static void make_words(const struct synthetic *s, bool warmup, uint64_t index, i
                               : head_words(s->prefix[warmup].text, shared);
     char *text = arena_alloc(a, NONCE_HEX_BYTES + 1 + n * (WORDS_MAX_BYTES + 1));
     char *p = text;
-    if (nonce) {
-        synthetic_nonce(s->seed, warmup, index, p);
+    if (nonce != NONCE_NONE) {
+        synthetic_nonce(s, nonce, warmup, index, p);
         p[NONCE_HEX_BYTES] = ' ';
         p += NONCE_HEX_BYTES + 1;
     }
@@ -135,7 +143,7 @@ static void make_words(const struct synthetic *s, bool warmup, uint64_t index, i
 }
 
 void synthetic_make(const struct synthetic *s, bool warmup, uint64_t index, int64_t input_tokens,
-                    bool nonce, struct arena *a, struct prompt *out)
+                    enum nonce nonce, struct arena *a, struct prompt *out)
 {
     if (s->t.pool_count > 0)
         make_tokens(s, warmup, index, input_tokens, nonce, a, out);

@@ -11,12 +11,18 @@
 
 enum { NONCE_HEX_BYTES = 16 };
 
+enum nonce {
+    NONCE_NONE,
+    NONCE_OF_REQUEST,
+    NONCE_OF_LOAD, /* the same for all requests: they go on sharing what they share */
+};
+
 /* A nonce of hexadecimal digits is so many tokens: 9.8 in GPT-2's vocabulary, 9.3 in cl100k, 9.4 in o200k (mean
  * of 200). Drawn texts give that many up to keep their length. */
 #define NONCE_TOKENS 9.5
 
 struct synthetic {
-    uint64_t seed;
+    uint64_t seed, nonce_salt;
     int64_t prefix_len;
     struct tokenization t; /* pool is our own copy; tokens_per_word is never 0 */
     struct {
@@ -33,10 +39,11 @@ void synthetic_release(struct synthetic *s);
 
 /* Sets kind and text or tokens of *out, whose length is to be input_tokens. */
 void synthetic_make(const struct synthetic *s, bool warmup, uint64_t index, int64_t input_tokens,
-                    bool nonce, struct arena *a, struct prompt *out);
+                    enum nonce nonce, struct arena *a, struct prompt *out);
 
-/* The nonce of a request: NONCE_HEX_BYTES digits, no NUL. */
-void synthetic_nonce(uint64_t seed, bool warmup, uint64_t index, char *out);
+/* A nonce: NONCE_HEX_BYTES digits, no NUL. */
+void synthetic_nonce(const struct synthetic *s, enum nonce nonce, bool warmup, uint64_t index,
+                     char *out);
 
 /* Stream of the run, or the warm-up's beside it. */
 static inline uint32_t synthetic_stream(uint32_t stream, bool warmup)

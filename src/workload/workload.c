@@ -163,6 +163,7 @@ void workload_set_tokenization(struct workload *w, const struct tokenization *t)
     struct synthetic old = w->synthetic;
     int64_t prefix_len = is_drawn(&w->spec) ? w->spec.prefix_len : 0;
     synthetic_init(&w->synthetic, w->spec.seed, prefix_len, w->spec.chat, t);
+    w->synthetic.nonce_salt = w->spec.nonce_salt;
     synthetic_release(&old);
 }
 
@@ -243,13 +244,20 @@ static bool wants_nonce(const struct workload_spec *s, bool warmup, bool repeate
     return s->cache_bust == CACHE_BUST_ON;
 }
 
-static struct slice with_nonce(const struct workload *w, bool warmup, uint64_t index,
-                               const struct item *i, struct arena *a)
+static enum nonce nonce_of(const struct workload_spec *s, bool warmup, bool repeated)
+{
+    if (wants_nonce(s, warmup, repeated))
+        return NONCE_OF_REQUEST;
+    return s->nonce_salt != 0 ? NONCE_OF_LOAD : NONCE_NONE;
+}
+
+static struct slice with_nonce(const struct workload *w, enum nonce nonce, bool warmup,
+                               uint64_t index, const struct item *i, struct arena *a)
 {
     size_t at = i->nonce_at, used = NONCE_HEX_BYTES + 1;
     char *text = arena_alloc(a, i->text.n + used);
     memcpy(text, i->text.p, at);
-    synthetic_nonce(w->spec.seed, warmup, index, text + at);
+    synthetic_nonce(&w->synthetic, nonce, warmup, index, text + at);
     text[at + NONCE_HEX_BYTES] = ' ';
     memcpy(text + at + used, i->text.p + at, i->text.n - at);
     return slice_make(text, i->text.n + used);
@@ -259,8 +267,10 @@ static void take_item(const struct workload *w, bool warmup, uint64_t index, str
                       struct prompt *out)
 {
     const struct item *i = item_for(w, warmup, index);
-    bool nonce = wants_nonce(&w->spec, warmup, out->repeated) && i->nonce_at != ITEM_NO_NONCE;
-    out->text = nonce ? with_nonce(w, warmup, index, i, a) : arena_copy(a, i->text);
+    enum nonce nonce = nonce_of(&w->spec, warmup, out->repeated);
+    out->text = nonce != NONCE_NONE && i->nonce_at != ITEM_NO_NONCE
+                    ? with_nonce(w, nonce, warmup, index, i, a)
+                    : arena_copy(a, i->text);
 }
 
 void workload_outline(const struct workload *w, bool warmup, uint64_t index, struct prompt *out)
@@ -288,8 +298,8 @@ void workload_draw(const struct workload *w, bool warmup, uint64_t index, struct
     const struct workload_spec *s = &w->spec;
     workload_outline(w, warmup, index, out);
     if (is_drawn(s))
-        synthetic_make(&w->synthetic, warmup, index, out->input_tokens,
-                       wants_nonce(s, warmup, false), a, out);
+        synthetic_make(&w->synthetic, warmup, index, out->input_tokens, nonce_of(s, warmup, false),
+                       a, out);
     else
         take_item(w, warmup, index, a, out);
 }

@@ -35,6 +35,8 @@ struct workload_spec {
     size_t ladder_count;
     enum cache_bust cache_bust;
     uint64_t seed;
+    uint64_t nonce_salt;       /* for several loads of one seed on one server: 0 none; otherwise nonces are drawn with it, and
+                                  prompts that would carry none begin with one that is the same for all of this load */
     bool chat;                 /* prompts become messages: words, never token ids */
     bool shuffle;              /* SHAREGPT: draw in random order (vLLM does); CUSTOM keeps the file's order */
     int64_t count_hint;        /* requests that will be asked for at most; 0 unknown (duration) */

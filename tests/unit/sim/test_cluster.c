@@ -280,6 +280,28 @@ static void drift_has_mean_one_its_variation_and_a_long_memory(void **state)
     assert_true(fabs(far / STEPS / variance) < 0.05);
 }
 
+static void drift_goes_on_while_nothing_is_done(void **state)
+{
+    (void)state;
+    enum { PAIRS = 20000 };
+    struct noise n = {.seed = 7, .drift_cv = 0.2};
+    double near = 0, far = 0, squares = 0;
+    for (int i = 0; i < PAIRS; i++) {
+        double a = log(noise_factor(&n, (uint64_t)(3 * i), 0.01));
+        noise_rest(&n, 3);
+        double b = log(noise_factor(&n, (uint64_t)(3 * i + 1), 0.01));
+        noise_rest(&n, 300);
+        double c = log(noise_factor(&n, (uint64_t)(3 * i + 2), 0.01));
+        noise_rest(&n, 300);
+        double middle = -log1p(0.04) / 2;
+        near += (a - middle) * (b - middle);
+        far += (b - middle) * (c - middle);
+        squares += (a - middle) * (a - middle);
+    }
+    assert_true(fabs(near / squares - exp(-3.0 / 30)) < 0.03);
+    assert_true(fabs(far / squares) < 0.03);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +315,7 @@ int main(void)
         cmocka_unit_test(who_is_admitted_again_keeps_the_time_of_the_first),
         cmocka_unit_test(lateness_does_not_add_up),
         cmocka_unit_test(drift_has_mean_one_its_variation_and_a_long_memory),
+        cmocka_unit_test(drift_goes_on_while_nothing_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,6 +164,36 @@ static void same_seed_same_run_and_noise_follows_the_seed(void **state)
     assert_true(sums[0] != sums[2]);
 }
 
+static int64_t first_step_ns(const char *query)
+{
+    struct sim_config c = config_of(query);
+    struct engine *e = engine_new(&c, 3);
+    int64_t ns = 0;
+    engine_submit(e, 100, 10, NULL);
+    assert_true(engine_step_begin(e, &ns));
+    engine_free(e);
+    return ns;
+}
+
+static void a_scale_stretches_every_step(void **state)
+{
+    (void)state;
+    double plain = (double)first_step_ns(""), noisy = (double)first_step_ns("?noise=0.1");
+    assert_true(fabs((double)first_step_ns("?step_scale=1.03") - 1.03 * plain) < 2);
+    assert_true(fabs((double)first_step_ns("?step_scale=0.5&noise=0.1") - 0.5 * noisy) < 2);
+    assert_true(fabs((double)first_step_ns("?step_scale=2&async_scheduling=on") -
+                     2 * (double)first_step_ns("?async_scheduling=on")) < 3);
+}
+
+static void a_noise_seed_changes_the_noise_alone(void **state)
+{
+    (void)state;
+    assert_true(first_step_ns("?noise=0.1&noise_seed=1") != first_step_ns("?noise=0.1"));
+    assert_true(first_step_ns("?noise=0.1&noise_seed=1") ==
+                first_step_ns("?noise=0.1&noise_seed=1"));
+    assert_true(first_step_ns("?noise_seed=1") == first_step_ns(""));
+}
+
 static void noise_has_mean_one_and_the_variation_asked_for(void **state)
 {
     (void)state;
@@ -330,6 +360,8 @@ int main(void)
         cmocka_unit_test(first_tokens_come_in_order_of_arrival),
         cmocka_unit_test(same_seed_same_run_and_noise_follows_the_seed),
         cmocka_unit_test(noise_has_mean_one_and_the_variation_asked_for),
+        cmocka_unit_test(a_scale_stretches_every_step),
+        cmocka_unit_test(a_noise_seed_changes_the_noise_alone),
         cmocka_unit_test(preempted_requests_are_computed_anew_and_finish),
         cmocka_unit_test(admission_waits_for_cache_at_the_head_of_the_line),
         cmocka_unit_test(long_prompts_are_cut_to_the_budget_and_decode_goes_on),

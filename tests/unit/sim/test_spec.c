@@ -132,6 +132,12 @@ static void options_are_read_and_bounded(void **state)
     refused("?max_num_batched_tokens=512&max_num_seqs=513", "max_num_seqs=513");
     refused("?replicas=0", "replicas");
     refused("?noise=-1", "noise");
+    assert_true(accepted("").step_scale == 1);
+    assert_true(accepted("?step_scale=1.03").step_scale == 1.03);
+    refused("?step_scale=0", "step_scale");
+    refused("?step_scale=11", "step_scale");
+    assert_int_equal(accepted("?noise_seed=7").noise_seed, 7);
+    refused("?noise_seed=-1", "noise_seed");
     refused("?max_num_seqs=", "max_num_seqs");
 }
 

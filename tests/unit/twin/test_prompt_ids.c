@@ -82,51 +82,46 @@ static void ids_are_taken_as_they_are(void **state)
 static void messages_are_read_as_the_server_reads_them(void **state)
 {
     (void)state;
-    static const char *const ARRAYS[] = {
-        "[{\"role\":\"user\",\"content\":\"Hello\"}]",
-        " [ {\"content\":\"swapped\", \"role\":\"user\"} ] ",
-        "[{\"role\":\"system\",\"content\":\"Be "
-        "brief.\"},{\"role\":\"user\",\"content\":\"a\\u00e9\\n\"}]",
-        "[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"x\":[1,2,{}]}]},"
-        "{\"role\":\"user\",\"content\":\"\"}]",
-        "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\"},"
-        "{\"text\":\" two\",\"type\":\"text\",\"more\":3}]}]",
-        "[{\"role\":\"user\",\"content\":[]}]",
-        "[{\"role\":\"user\"}]",
-        "[{\"role\":\"user\",\"role\":\"user\",\"content\":\"x\",\"content\":\"y\"}]",
-    };
-    for (size_t i = 0; i < sizeof ARRAYS / sizeof *ARRAYS; i++)
-        expect_messages(ARRAYS[i]);
+    expect_messages("[{\"role\":\"user\",\"content\":\"Hello\"}]");
+    expect_messages(" [ {\"content\":\"swapped\", \"role\":\"user\"} ] ");
+    expect_messages("[{\"role\":\"system\",\"content\":\"Be brief.\"},"
+                    "{\"role\":\"user\",\"content\":\"a\\u00e9\\n\"}]");
+    expect_messages("[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"x\":[1,{}]}]},"
+                    "{\"role\":\"user\",\"content\":\"\"}]");
+    expect_messages("[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"one\"},"
+                    "{\"text\":\" two\",\"type\":\"text\",\"more\":3}]}]");
+    expect_messages("[{\"role\":\"user\",\"content\":[]}]");
+    expect_messages("[{\"role\":\"user\"}]");
+    expect_messages("[{\"role\":\"user\",\"role\":\"user\",\"content\":\"x\",\"content\":\"y\"}]");
+}
+
+static void expect_refused(const char *array)
+{
+    struct prompt p = {.kind = PROMPT_MESSAGES, .text = slice_of(array)};
+    struct buf ids = {0};
+    uint64_t hash;
+    assert_int_equal(prompt_ids(&p, true, VOCABULARY, &ids, &hash), -1);
+    buf_release(&ids);
+    expect_messages(array);
 }
 
 static void what_the_server_refuses_is_refused(void **state)
 {
     (void)state;
-    static const char *const ARRAYS[] = {
-        "[]",
-        "[1]",
-        "[\"text\"]",
-        "[{\"content\":\"no role\"}]",
-        "[{\"role\":5,\"content\":\"x\"}]",
-        "[{\"role\":\"user\",\"content\":7}]",
-        "[{\"role\":\"user\",\"content\":{}}]",
-        "[{\"role\":\"user\",\"content\":[\"x\"]}]",
-        "[{\"role\":\"user\",\"content\":[{\"text\":\"of no type\"}]}]",
-        "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}"
-        "]",
-        "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":9}]}]",
-        "[{\"role\":\"user\",\"content\":\"cut",
-        "{\"role\":\"user\"}",
-        "",
-    };
-    for (size_t i = 0; i < sizeof ARRAYS / sizeof *ARRAYS; i++) {
-        struct prompt p = {.kind = PROMPT_MESSAGES, .text = slice_of(ARRAYS[i])};
-        struct buf ids = {0};
-        uint64_t hash;
-        assert_int_equal(prompt_ids(&p, true, VOCABULARY, &ids, &hash), -1);
-        buf_release(&ids);
-        expect_messages(ARRAYS[i]);
-    }
+    expect_refused("[]");
+    expect_refused("[1]");
+    expect_refused("[\"text\"]");
+    expect_refused("[{\"content\":\"no role\"}]");
+    expect_refused("[{\"role\":5,\"content\":\"x\"}]");
+    expect_refused("[{\"role\":\"user\",\"content\":7}]");
+    expect_refused("[{\"role\":\"user\",\"content\":{}}]");
+    expect_refused("[{\"role\":\"user\",\"content\":[\"x\"]}]");
+    expect_refused("[{\"role\":\"user\",\"content\":[{\"text\":\"of no type\"}]}]");
+    expect_refused("[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{}}]}]");
+    expect_refused("[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":9}]}]");
+    expect_refused("[{\"role\":\"user\",\"content\":\"cut");
+    expect_refused("{\"role\":\"user\"}");
+    expect_refused("");
 }
 
 int main(void)

@@ -501,6 +501,55 @@ static void drawn_prompts_carry_a_nonce_only_when_asked_for(void **state)
     }
 }
 
+/* Two loads of one seed: alike but for a nonce of their own, under which each keeps its shared
+ * prefix. */
+static void salted_loads_differ_in_their_nonce_alone(void **state)
+{
+    (void)state;
+    struct workload_spec spec = random_spec(60, 10, 0.5);
+    spec.prefix_len = 40;
+    struct prompt p[2][2];
+    struct arena a = {0};
+    for (uint64_t side = 0; side < 2; side++) {
+        spec.nonce_salt = side + 1;
+        struct workload *w = open_ok(&spec);
+        for (uint64_t i = 0; i < 2; i++) {
+            workload_draw(w, false, i, &a, &p[side][i]);
+            assert_true(has_nonce(p[side][i].text));
+        }
+        workload_close(w);
+        assert_memory_equal(p[side][0].text.p, p[side][1].text.p, 16 + 40);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_memory_not_equal(p[0][i].text.p, p[1][i].text.p, 16);
+        assert_int_equal(p[0][i].text.n, p[1][i].text.n);
+        assert_memory_equal(p[0][i].text.p + 16, p[1][i].text.p + 16, p[0][i].text.n - 16);
+    }
+    arena_release(&a);
+}
+
+static void salted_loads_differ_request_by_request_where_nonces_do(void **state)
+{
+    (void)state;
+    struct workload_spec spec = random_spec(60, 10, 0);
+    spec.cache_bust = CACHE_BUST_ON;
+    struct prompt p[3];
+    struct arena a = {0};
+    for (uint64_t salt = 0; salt < 3; salt++) {
+        spec.nonce_salt = salt;
+        struct workload *w = open_ok(&spec);
+        workload_draw(w, false, 7, &a, &p[salt]);
+        workload_close(w);
+        for (uint64_t other = 0; other < salt; other++) {
+            assert_memory_not_equal(p[salt].text.p, p[other].text.p, 16);
+            assert_true(strcmp(strchr(arena_strndup(&a, p[salt].text.p, p[salt].text.n), ' '),
+                               strchr(arena_strndup(&a, p[other].text.p, p[other].text.n), ' ')) ==
+                        0);
+        }
+    }
+    arena_release(&a);
+}
+
 static void a_nonce_in_a_pool_prompt_replaces_ids_and_breaks_the_shared_prefix(void **state)
 {
     (void)state;
@@ -641,6 +690,8 @@ int main(void)
         cmocka_unit_test(the_number_of_words_is_corrected_by_the_calibration),
         cmocka_unit_test(chat_prompts_are_words_even_with_a_pool),
         cmocka_unit_test(drawn_prompts_carry_a_nonce_only_when_asked_for),
+        cmocka_unit_test(salted_loads_differ_in_their_nonce_alone),
+        cmocka_unit_test(salted_loads_differ_request_by_request_where_nonces_do),
         cmocka_unit_test(a_nonce_in_a_pool_prompt_replaces_ids_and_breaks_the_shared_prefix),
         cmocka_unit_test(warm_up_and_run_and_seeds_and_indices_all_differ),
         cmocka_unit_test(draws_are_the_same_from_any_thread_in_any_order),
