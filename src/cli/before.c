@@ -24,16 +24,24 @@ static bool wants_stop(int signal_fd, int wait_ms)
 
 /* --- the command --- */
 
-/* Our environment with two names in front, which win. */
+#define SIDE  "LOADLINE_SIDE="
+#define ROUND "LOADLINE_ROUND="
+
+/* Our environment and two names; which of two values of one name counts is up to the shell, so ours
+ * go. */
 static char **environment(const struct before *b)
 {
-    size_t n = 0;
-    while (environ[n])
-        n++;
-    char **env = MEM_ARRAY(char *, n + 3);
-    env[0] = mem_printf("LOADLINE_SIDE=%s", b->side);
-    env[1] = mem_printf("LOADLINE_ROUND=%" PRId64, b->round);
-    memcpy(env + 2, environ, n * sizeof *env);
+    size_t all = 0, n = 2;
+    while (environ[all])
+        all++;
+    char **env = MEM_ARRAY(char *, all + 3);
+    env[0] = mem_printf(SIDE "%s", b->side);
+    env[1] = mem_printf(ROUND "%" PRId64, b->round);
+    for (size_t i = 0; i < all; i++)
+        if (strncmp(environ[i], SIDE, strlen(SIDE)) != 0 &&
+            strncmp(environ[i], ROUND, strlen(ROUND)) != 0)
+            env[n++] = environ[i];
+    env[n] = NULL;
     return env;
 }
 

@@ -30,12 +30,13 @@ static int print_file(const struct compare_options *o, const char *path,
     return code;
 }
 
-static int compare_targets(struct compare_options *o, const struct compare_spec *spec,
+static int compare_targets(struct compare_options *o, struct compare_spec *spec,
                            const struct operands *operands, const char *command)
 {
     struct err e;
     char path[COMPARE_PATH];
     struct compare_rounds rounds = {o, operands->items, command};
+    compare_spec_complete(spec);
     if (compare_options_complete(o, spec, &e) < 0 || results_check_json(o->run.json, &e) < 0)
         return term_fail(&e);
     int rc = compare_rounds_run(&rounds, path, &e);
@@ -47,7 +48,7 @@ static int compare_targets(struct compare_options *o, const struct compare_spec 
 
 /* --- run files --- */
 
-static int compare_files(const struct compare_options *o, const struct compare_spec *spec,
+static int compare_files(const struct compare_options *o, struct compare_spec *spec,
                          const struct operands *operands)
 {
     struct record_reader *r[COMPARE_SIDES] = {NULL};
@@ -55,6 +56,7 @@ static int compare_files(const struct compare_options *o, const struct compare_s
     struct comparison c;
     struct err e;
     int rc = OK, code;
+    compare_spec_complete(spec);
     for (int s = 0; rc == OK && s < COMPARE_SIDES; s++)
         rc = record_reader_open(operands->items[s], &r[s], &e);
     if (rc == OK)
@@ -87,16 +89,13 @@ static int check_operands(const struct operands *operands, struct err *e)
         return err_set(e, ERR_USAGE,
                        "compare needs two targets (http://HOST:PORT, https://…, unix:/path.sock, "
                        "sim:MODEL@GPU), two run files, or the run file of a comparison");
-    if (targets == 1) {
-        const char *other = operands->items[is_target(operands->items[0]) ? 1 : 0];
-        if (access(other, F_OK) != 0)
+    for (size_t i = 0; i < operands->n; i++)
+        if (!is_target(operands->items[i]) && access(operands->items[i], F_OK) != 0)
             return err_set(e, ERR_USAGE,
                            "\"%s\" is neither a target nor a file; targets are http://HOST:PORT, "
                            "https://…, unix:/path.sock and sim:MODEL@GPU",
-                           other);
-        return err_set(e, ERR_USAGE, "a target and a run file cannot be compared");
-    }
-    return OK;
+                           operands->items[i]);
+    return targets == 1 ? err_set(e, ERR_USAGE, "a target and a run file cannot be compared") : OK;
 }
 
 static int dispatch(struct compare_options *o, const struct operands *operands, const char *command)

@@ -27,6 +27,8 @@ struct sweep_options {
 #define DEFAULT_BUDGET_NS (20 * 60 * NS_PER_S)
 #define MIN_BUDGET_NS     (60 * NS_PER_S)
 
+enum { WARMUP_AS_NEEDED = -1 };
+
 static const struct option OPTIONS[] = {
     {OPTION_GROUP, "Levels", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_TEXT, "rates", 0, "LIST|LO:HI:N|auto",
@@ -80,6 +82,7 @@ static void defaults(struct sweep_options *o)
 {
     *o = (struct sweep_options){.budget_ns = DEFAULT_BUDGET_NS};
     run_options_defaults(&o->run);
+    o->run.warmup_requests = WARMUP_AS_NEEDED;
 }
 
 static int plan_given(const struct sweep_options *o, struct sweep_spec *spec, struct err *e)
@@ -132,6 +135,8 @@ static struct run_options for_session(const struct sweep_options *o)
     struct run_options run = o->run;
     run.request_rate = 1;
     run.duration_ns = NS_PER_S;
+    if (run.warmup_requests == WARMUP_AS_NEEDED)
+        run.warmup_requests = 0; /* levels bring their own */
     return run;
 }
 
@@ -344,6 +349,14 @@ static int read_before(const char *path, const struct sweep_options *o, struct s
     return rc;
 }
 
+/* The first stages of a search place it and claim nothing: they warm the server up. */
+static uint64_t warmup_requests(const struct sweep_options *o, const struct sweep_spec *spec)
+{
+    if (o->run.warmup_requests != WARMUP_AS_NEEDED)
+        return (uint64_t)o->run.warmup_requests;
+    return spec->given_count > 0 || spec->kind == LOAD_OF_USERS ? RUN_WARMUP_REQUESTS : 0;
+}
+
 static int both_jobs(struct session *s, const struct sweep_options *o, struct sweep_read *reads[2],
                      struct err *e)
 {
@@ -361,7 +374,7 @@ static int both_jobs(struct session *s, const struct sweep_options *o, struct sw
                                    .kind_prefix = i == 1 ? SWEEP_FILE_CLOSED_PREFIX : "",
                                    .slo = o->run.slo ? o->run.slo : "",
                                    .ordinal = rows,
-                                   .warmup_requests = (uint64_t)o->run.warmup_requests},
+                                   .warmup_requests = warmup_requests(o, &reads[i]->sweep.spec)},
                         .read = reads[i],
                         .total_ns = total_ns,
                         .spent_ns = &spent_ns};

@@ -25,8 +25,8 @@ const struct command COMMANDS[] = {
      "  loadline compare http://localhost:8000 http://localhost:8001 --request-rate 4\n"
      "  loadline compare --offline sim:llama-3.1-8b@h100 sim:llama-3.1-8b@h200 \\\n"
      "      --request-rate 8\n"
-     "  loadline compare http://localhost:8000 http://localhost:8000 --request-rate 4 \\\n"
-     "      --before-a './serve.sh old' --before-b './serve.sh new' \\\n"
+     "  loadline compare http://localhost:8000 http://localhost:8000 \\\n"
+     "      --request-rate 4 --before-a './serve.sh old' --before-b './serve.sh new' \\\n"
      "      --fail-if 'p99 ttft worse than 5%'\n"
      "  loadline compare old.db new.db\n"
      "  loadline compare comparison.db --margin 2%\n"},

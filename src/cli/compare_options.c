@@ -13,17 +13,14 @@
 #define DEFAULT_BLOCK_NS (60 * NS_PER_S)
 #define DEFAULT_READY_NS (600 * NS_PER_S)
 
-/* The exact test counts out a table of rounds², for each metric and gate. */
-enum { ROUNDS_MAX = 500 };
-
-static const double default_margin = 0.05, margin_max = 100;
+static const double margin_max = 100;
 
 static const struct option ROUND_OPTIONS[] = {
     {OPTION_GROUP, "Rounds", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_COUNT, "rounds", 0, "N",
      "rounds of a block of A and a block of B (default 10); 6 is the least for a 95 % interval, "
      "six metrics need 8",
-     AT(rounds), 1, ROUNDS_MAX, NULL, false},
+     AT(rounds), 1, COMPARE_MAX_ROUNDS, NULL, false},
     {OPTION_DURATION, "duration", 0, "TIME", "of offering in each block (default 60s)",
      RUN_AT(duration_ns), 0, 0, NULL, false},
     {OPTION_COUNT, "num-prompts", 0, "N", "exactly N requests a block, instead",
@@ -127,10 +124,7 @@ int compare_options_spec(const struct compare_options *o, struct compare_spec *o
 {
     struct bounds bounds;
     int rc = OK;
-    *out = (struct compare_spec){.metrics = compare_metrics_default(),
-                                 .margin = default_margin,
-                                 .allow_mismatch = o->allow_mismatch,
-                                 .goodput = o->run.goodput};
+    *out = (struct compare_spec){.allow_mismatch = o->allow_mismatch, .goodput = o->run.goodput};
     if (o->metrics)
         rc = compare_metrics_parse(slice_of(o->metrics), &out->metrics, e);
     for (size_t i = 0; rc == OK && i < o->fail_if.n; i++)
@@ -199,7 +193,15 @@ int compare_options_refuse_load(const struct compare_options *o, struct err *e)
         {o->before[COMPARE_B] != NULL, "before-b"},
         {!isnan(r->request_rate), "request-rate"},
         {r->max_concurrency >= 0, "max-concurrency"},
+        {!isnan(r->burstiness), "burstiness"},
+        {r->on_cap != NULL, "on-cap"},
         {r->dataset_name != NULL, "dataset-name"},
+        {r->dataset_path != NULL, "dataset-path"},
+        {r->random_input_len >= 0, "random-input-len"},
+        {r->random_output_len >= 0, "random-output-len"},
+        {r->output_len >= 0, "output-len"},
+        {r->cache_bust != NULL, "cache-bust"},
+        {r->context.n > 0, "context"},
         {r->output != NULL, "output"},
         {r->offline, "offline"},
         {r->seed >= 0, "seed"},

@@ -22,7 +22,7 @@ enum { COMPARE_DEFAULT_ROUNDS = 10 };
 
 void compare_options_defaults(struct compare_options *o);
 
-/* What they say of the comparison itself, for whatever is compared. ERR_USAGE. */
+/* What they say of the comparison itself, for whatever is compared; what is not given stays zero. ERR_USAGE. */
 int compare_options_spec(const struct compare_options *o, struct compare_spec *out, struct err *e);
 
 /* For two targets: what was not given is filled in, a seed drawn, and everything checked that can be beforehand. */

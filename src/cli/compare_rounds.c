@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -23,6 +24,22 @@ struct pass {
 
 /* --- the two servers --- */
 
+/* The names under which a machine calls itself; others may be one machine too, but that is not ours
+ * to find out. */
+static bool is_loopback(const char *host)
+{
+    static const char *const names_of_it[] = {"localhost", "127.0.0.1", "::1"};
+    for (size_t i = 0; i < sizeof names_of_it / sizeof names_of_it[0]; i++)
+        if (strcasecmp(host, names_of_it[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool is_one_host(const char *a, const char *b)
+{
+    return strcasecmp(a, b) == 0 || (is_loopback(a) && is_loopback(b));
+}
+
 /* Loads of the same seed on one server would find the other's prompts in its cache. */
 static bool is_one_server(const char *a, const char *b)
 {
@@ -31,15 +48,30 @@ static bool is_one_server(const char *a, const char *b)
         return false;
     if (url_parse(slice_of(a), &x, NULL) < 0 || url_parse(slice_of(b), &y, NULL) < 0)
         return false;
-    return x.is_unix == y.is_unix && x.port == y.port && strcmp(x.host, y.host) == 0;
+    if (x.is_unix || y.is_unix)
+        return x.is_unix && y.is_unix && strcmp(x.host, y.host) == 0;
+    return x.port == y.port && is_one_host(x.host, y.host);
+}
+
+static bool may_nonces(const struct pass *p)
+{
+    const char *bust = p->options->run.cache_bust;
+    return !bust || strcmp(bust, "off") != 0;
 }
 
 static bool needs_nonces(const struct pass *p)
 {
-    const char *bust = p->options->run.cache_bust;
-    if (bust && strcmp(bust, "off") == 0)
-        return false;
-    return is_one_server(p->given->targets[COMPARE_A], p->given->targets[COMPARE_B]);
+    return may_nonces(p) &&
+           is_one_server(p->given->targets[COMPARE_A], p->given->targets[COMPARE_B]);
+}
+
+/* The items of a file are the same in every round: without a nonce of the round, the same on both
+ * sides, all but the first would come out of the servers' caches. */
+static uint64_t salt_of(const struct pass *p, int side)
+{
+    if (needs_nonces(p))
+        return (uint64_t)side + 1;
+    return may_nonces(p) && p->s[side].plan.workload.dataset == DATASET_CUSTOM ? 1 : 0;
 }
 
 static void say_waiting(void *context)
@@ -106,8 +138,8 @@ static int ask_both(struct pass *p, struct err *e)
     for (int side = COMPARE_B; side >= COMPARE_A; side--) {
         struct session *s = &p->s[side];
         int rc = bring_up(p, (enum compare_side)side, 0, e);
-        if (rc == OK && needs_nonces(p))
-            rc = session_salt_nonces(s, (uint64_t)side + 1, e);
+        if (rc == OK && salt_of(p, side) != 0)
+            rc = session_salt_nonces(s, salt_of(p, side), e);
         if (rc == OK)
             rc = session_ask(s, e);
         if (rc < 0)
@@ -205,6 +237,7 @@ static int store_plan(struct pass *p, struct err *e)
     int rc = compare_options_spec(o, &spec, e);
     if (rc < 0)
         return rc;
+    compare_spec_complete(&spec);
     struct compare_plan plan = {.metrics = o->metrics,
                                 .fail_if = o->fail_if.items,
                                 .fail_if_count = o->fail_if.n,

@@ -14,7 +14,7 @@
 #define COUNT_MAX 1e15
 
 #define DEFAULT_TIMEOUT_NS (600 * NS_PER_S)
-enum { DEFAULT_PROMPTS = 1000, DEFAULT_WARMUP = 50, DEFAULT_INPUT = 1024, DEFAULT_OUTPUT = 128 };
+enum { DEFAULT_PROMPTS = 1000, DEFAULT_INPUT = 1024, DEFAULT_OUTPUT = 128 };
 
 const struct option LOAD_OPTIONS[] = {
     {OPTION_GROUP, "Load", 0, NULL, NULL, 0, 0, 0, NULL, false},
@@ -50,8 +50,8 @@ const struct option LOAD_OPTIONS[] = {
 const struct option PACE_OPTIONS[] = {
     {OPTION_GROUP, "Around the load", 0, NULL, NULL, 0, 0, 0, NULL, false},
     {OPTION_COUNT, "warmup-requests", 0, "N",
-     "requests beforehand that are not counted (default 50)", AT(warmup_requests), 0, 1e6, NULL,
-     false},
+     "requests beforehand that are not counted (default 50; a search of sweep: none)",
+     AT(warmup_requests), 0, 1e6, NULL, false},
     {OPTION_DURATION, "timeout", 0, "TIME",
      "a request fails that long after its intended time (default 10m)", AT(timeout_ns), 0, 0, NULL,
      false},
@@ -180,7 +180,7 @@ void run_options_defaults(struct run_options *o)
                               .ramp_start = NAN,
                               .ramp_end = NAN,
                               .timeout_ns = DEFAULT_TIMEOUT_NS,
-                              .warmup_requests = DEFAULT_WARMUP,
+                              .warmup_requests = RUN_WARMUP_REQUESTS,
                               .threads = 1,
                               .preconnect = 0,
                               .random_input_len = -1,

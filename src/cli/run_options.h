@@ -11,6 +11,8 @@
 #include "workload/policy.h"
 #include "workload/workload.h"
 
+enum { RUN_WARMUP_REQUESTS = 50 }; /* the default */
+
 struct run_options { /* as parsed; run_options_defaults marks what was not given: NULL, −1 or NAN */
     const char *model, *backend, *endpoint, *api_key, *extra_body, *cacert;
     struct option_list headers;

@@ -182,7 +182,6 @@ int session_new_workload(struct session *s, uint64_t seed, struct workload **out
     struct workload_spec spec = s->plan.workload;
     bool here = s->options->offline && !s->plan.protocol->chat;
     spec.seed = seed;
-    s->counter = (struct probe_counter){&s->ask, s->probed.model, s->probed.tokenize_path};
     if (here)
         counter = (struct token_counter){count_here, NULL};
     int rc = workload_open(&spec, here || s->probed.tokenize_path ? &counter : NULL, out, e);
@@ -354,6 +353,7 @@ static int ask_live(struct session *s, struct err *e)
 {
     const struct run_options *o = s->options;
     int rc = ask_server(s, e);
+    s->counter = (struct probe_counter){&s->ask, s->probed.model, s->probed.tokenize_path};
     if (rc == OK && is_counted(s))
         rc = open_workload(s, e);
     if (rc == OK && is_counted(s))

@@ -68,6 +68,7 @@ struct session_point { /* one load point */
     uint64_t seed;
     struct load_spec load;          /* arrivals.seed is set from seed */
     uint64_t warmup_requests;
+    int64_t warmup_users;           /* at once; 0: those of the load, at most 16 */
     const char *slo;                /* "" none */
     bool from_idle;                 /* nothing of the load before is left at the server */
     const char *label;              /* in front of the progress line; NULL none */

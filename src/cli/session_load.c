@@ -184,6 +184,7 @@ static int load_live(struct session *s, const struct session_point *p, struct ru
                               .workload = s->workload,
                               .seed = p->seed,
                               .warmup_requests = p->warmup_requests,
+                              .warmup_users = p->warmup_users,
                               .from_idle = p->from_idle};
     struct drive_observer observer = {on_tick, s, s->signal_fd};
     int rc = drive_run(s->drive, &load, s->writer, &observer, run, e);
@@ -199,6 +200,7 @@ static int load_virtual(struct session *s, const struct session_point *p, struct
     struct twin_load load = {.load = spec_of(s, p),
                              .workload = s->workload,
                              .warmup_requests = p->warmup_requests,
+                             .warmup_users = p->warmup_users,
                              .from_idle = p->from_idle};
     struct twin_observer observer = {on_virtual_record, on_virtual_tick, s};
     bool hopeful = twin_run(s->twin, &load, &observer, run);

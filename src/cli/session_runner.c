@@ -4,7 +4,11 @@
 
 #include "base/clock.h"
 
-enum { KIND_BYTES = 32 };
+enum {
+    KIND_BYTES = 32,
+    WARMUP_USERS =
+        16, /* also before a level of one user, which would take minutes to warm a server up */
+};
 
 static struct session_point point_of(struct session_runner *r, const struct load_point *p,
                                      char kind[KIND_BYTES])
@@ -29,6 +33,7 @@ static struct session_point point_of(struct session_runner *r, const struct load
         .cut = p->cut,
     };
     s.warmup_requests = r->warmup_requests;
+    s.warmup_users = WARMUP_USERS;
     r->warmup_requests = 0;
     return s;
 }
@@ -63,7 +68,6 @@ static int climb(void *context, const struct load_point *points, size_t n, struc
                    : session_load(r->session, &session_points[0], &rows[0], e);
     if (rc != OK)
         return rc;
-    r->virtual_ns += rows[0].drained_ns;
     for (size_t i = 0; i < n; i++)
         out[i] = (struct probed){.run_id = rows[i].id, .run = rows[i]};
     return read_back(r, out, n, e);
@@ -77,7 +81,7 @@ static int probe(void *context, const struct load_point *p, struct probed *out, 
 static int64_t now_ns(void *context)
 {
     const struct session_runner *r = context;
-    return r->session->twin ? r->virtual_ns : clock_mono_ns();
+    return r->session->twin ? twin_now_ns(r->session->twin) : clock_mono_ns();
 }
 
 struct runner session_runner(struct session_runner *r)

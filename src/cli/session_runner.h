@@ -11,7 +11,6 @@ struct session_runner {
     const char *kind_prefix;  /* in front of a point's purpose, for the kind of its row; "" none */
     const char *slo;          /* for the rows */
     int64_t ordinal;          /* of the last row */
-    int64_t virtual_ns;       /* time spent, where it is virtual */
     uint64_t warmup_requests; /* before the next load; none after it */
     const char *label;        /* of the progress line; NULL none */
     double left_s;            /* beside it: until the search ends */

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static const double default_margin = 0.05;
+
 static const char *const verdict_names[] = {
     [COMPARE_UNDECIDED] = "undecided",   [COMPARE_BETTER] = "better",   [COMPARE_WORSE] = "worse",
     [COMPARE_EQUIVALENT] = "equivalent", [COMPARE_NO_VERDICT] = "none",
@@ -22,9 +24,20 @@ static double *no_values(struct arena *a, size_t n)
     return x;
 }
 
+void compare_spec_complete(struct compare_spec *s)
+{
+    if (s->metrics.n == 0)
+        s->metrics = compare_metrics_default();
+    if (!(s->margin > 0))
+        s->margin = default_margin;
+}
+
 int compare_begin(struct comparison *c, size_t blocks, struct err *e)
 {
     struct compare_metrics *list = &c->spec.metrics;
+    if (blocks > COMPARE_MAX_ROUNDS)
+        return err_set(e, ERR_INPUT, "there are %zu blocks of one side; %d is the most", blocks,
+                       COMPARE_MAX_ROUNDS);
     for (size_t i = 0; i < c->spec.gates.n; i++)
         if (!compare_metrics_add(list, &c->spec.gates.list[i].metric))
             return err_set(e, ERR_USAGE, "--metrics and --fail-if name more than %d metrics",

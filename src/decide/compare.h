@@ -32,6 +32,9 @@ struct compare_spec {
     const char *goodput;   /* its bounds; NULL: as stored in the runs */
 };
 
+/* What is not given, a field of zeros, is filled in: the metrics and the margin by default. */
+void compare_spec_complete(struct compare_spec *s);
+
 enum compare_verdict {
     COMPARE_UNDECIDED,     /* neither a difference nor its absence is shown */
     COMPARE_BETTER,        /* B is: the Holm-adjusted p is at most 5 % */
@@ -57,12 +60,13 @@ struct compare_row { /* one metric; ratios are ln(B/A) */
     double sd;                    /* of D; of unpaired values the pooled one, √2 times; NAN under 2 */
     enum compare_verdict verdict;
     bool within_margin;           /* the whole interval; also of a row that is better or worse */
-    double rounds_needed;         /* in all, for an even chance and better (80 %) of a verdict if spread and ratio stay as they are;
+    double rounds_needed;         /* in all, for a verdict four times out of five if spread and ratio stay as they are;
                                      NAN: decided, or nothing to go by; INFINITY: beyond COMPARE_MANY_ROUNDS */
     char why[160];                /* of NO_VERDICT */
 };
 
-enum { COMPARE_MANY_ROUNDS = 1000 };
+/* The exact test counts out a table of rounds², for each metric and gate: more rounds or runs are refused. */
+enum { COMPARE_MAX_ROUNDS = 500, COMPARE_MANY_ROUNDS = 1000 };
 
 enum compare_gate_state { COMPARE_PASSES, COMPARE_FAILS, COMPARE_CANNOT_TELL };
 
@@ -108,7 +112,7 @@ struct comparison {
 };
 
 /* Sets c->rows up for c->spec, metrics of gates included, with room for so many values of each side, all NAN. ERR_USAGE when
- * these are too many. */
+ * these are too many metrics, ERR_INPUT when too many values. */
 int compare_begin(struct comparison *c, size_t blocks, struct err *e);
 
 /* From the values of the rows, the design, the spec and what is known of the sides to everything else of rows and gates.

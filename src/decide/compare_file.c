@@ -99,6 +99,20 @@ static int read_plan(const char *text, struct compare_spec *spec, size_t *rounds
     return OK;
 }
 
+/* What is given anew wins; the rest stays as it was asked. */
+static void override(struct compare_spec *spec, const struct compare_spec *given)
+{
+    if (given->metrics.n > 0)
+        spec->metrics = given->metrics;
+    if (given->gates.n > 0)
+        spec->gates = given->gates;
+    if (given->margin > 0)
+        spec->margin = given->margin;
+    if (given->goodput)
+        spec->goodput = given->goodput;
+    spec->allow_mismatch = spec->allow_mismatch || given->allow_mismatch;
+}
+
 bool compare_in_file(struct record_reader *r)
 {
     return record_reader_meta(r, COMPARE_META_KEY)[0] != '\0';
@@ -323,7 +337,7 @@ int compare_of_file(struct record_reader *r, const struct compare_spec *given,
         return err_set(e, ERR_INPUT, "the file holds no comparison");
     int rc = read_plan(record_reader_meta(r, COMPARE_META_KEY), &out->spec, &out->planned, e);
     if (given)
-        out->spec = *given;
+        override(&out->spec, given);
     if (rc == OK)
         rc = rounds_of(r, out, lists, e);
     for (int s = 0; s < COMPARE_SIDES; s++)
@@ -398,6 +412,9 @@ static int runs_of(struct record_reader *const r[COMPARE_SIDES], struct comparis
         return rc;
     if (c->design == COMPARE_SINGLE_RUNS)
         compare_single_end(c);
+    if (cut > 0)
+        compare_flaw_add(c, SEVERITY_NOTE, "left out: %zu run%s cut short", cut,
+                         cut == 1 ? " that was" : "s that were");
     finish(c, &blocks);
     return refuse_differences(c, e);
 }

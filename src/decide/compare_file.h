@@ -24,7 +24,7 @@ void compare_plan_put(const struct compare_plan *p, struct buf *json);
 /* Whether the file holds a comparison. */
 bool compare_in_file(struct record_reader *r);
 
-/* With `given`, judged by that and not by what is stored. Rounds that lack a side, or in which one was cut short, are left
+/* Judged by what is stored, and over that by what is `given` (NULL: nothing; fields of zeros likewise). Rounds that lack a side, or in which one was cut short, are left
  * out. ERR_INPUT for a file that cannot be one. */
 int compare_of_file(struct record_reader *r, const struct compare_spec *given, struct comparison *out, struct err *e);
 

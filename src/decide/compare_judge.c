@@ -202,18 +202,36 @@ static void decide(const struct comparison *c, struct compare_row *r)
         r->verdict = r->within_margin ? COMPARE_EQUIVALENT : COMPARE_UNDECIDED;
 }
 
-/* Least n with which a difference of `distance` standard deviations is found. */
-static double rounds_for(double distance, double level, bool paired)
+/* A mean that is to be shown to lie between two limits, two-sided at this level. */
+struct aim {
+    double near,
+        far; /* limits, so many standard deviations away; INFINITY: there is no such limit */
+    double level;
+    bool paired;
+};
+
+/* How often n rounds show it. */
+static double chance(const struct aim *a, size_t n)
 {
-    if (!(distance > 0))
+    double df = a->paired ? (double)n - 1 : 2 * ((double)n - 1), root = sqrt((double)n);
+    double wanted = special_t_quantile(1 - a->level / 2, df);
+    double missed = special_t_cdf(wanted - a->near * root, df);
+    if (isfinite(a->far))
+        missed += special_t_cdf(wanted - a->far * root, df);
+    return 1 - missed;
+}
+
+/* Least number with which it is shown so often as `power` says. */
+static double rounds_for(const struct aim *a)
+{
+    size_t few = 1, enough = COMPARE_MANY_ROUNDS;
+    if (!(a->near > 0) || chance(a, enough) < power)
         return INFINITY;
-    for (size_t n = 2; n <= COMPARE_MANY_ROUNDS; n++) {
-        double df = paired ? (double)n - 1 : 2 * ((double)n - 1);
-        double wanted = special_t_quantile(1 - level / 2, df) + special_t_quantile(power, df);
-        if (wanted <= distance * sqrt((double)n))
-            return paired ? ceil((double)n / rank_efficiency) : (double)n;
+    while (enough - few > 1) {
+        size_t n = few + (enough - few) / 2;
+        *(chance(a, n) >= power ? &enough : &few) = n;
     }
-    return INFINITY;
+    return a->paired ? ceil((double)enough / rank_efficiency) : (double)enough;
 }
 
 static double larger(double a, double b)
@@ -229,9 +247,10 @@ static void count_rounds(const struct comparison *c, struct compare_row *r)
         return;
     for (size_t i = 0; i < c->row_count; i++)
         tests += c->rows[i].verdict != COMPARE_NO_VERDICT;
-    double size = fabs(r->ratio), room = log1p(c->spec.margin) - size;
-    double differ = rounds_for(size / r->sd, alpha / (double)tests, paired);
-    double agree = rounds_for(room / r->sd, alpha, paired);
+    double size = fabs(r->ratio), bound = log1p(c->spec.margin);
+    struct aim other = {size / r->sd, INFINITY, alpha / (double)tests, paired};
+    struct aim same = {(bound - size) / r->sd, (bound + size) / r->sd, alpha, paired};
+    double differ = rounds_for(&other), agree = rounds_for(&same);
     if (paired) {
         differ = larger(differ, (double)compare_rounds_for_metrics(tests));
         agree = larger(agree, (double)compare_rounds_for_metrics(1));

@@ -319,8 +319,20 @@ static int take_gate(struct cursor *c, struct compare_gate *g, struct err *e)
                        "%s, column %zu: expected \"worse than\" or \"possibly worse than\" and "
                        "found '%.*s'; write for example \"p99 ttft worse than 5%%\"",
                        c->option, column_of(c, word), shown(word), word.p);
-    if (!take_this(c, "than"))
+    if (at_end(c) || c->text.p[c->at] == ',')
         return OK;
+    size_t behind = c->at;
+    word = take_word(c);
+    if (slice_is(word, "or")) { /* the next condition's */
+        c->at = behind;
+        return OK;
+    }
+    if (!slice_is(word, "than"))
+        return err_set(
+            e, ERR_USAGE,
+            "%s, column %zu: expected \"than\" and found '%.*s'; conditions are joined by "
+            "\"or\"",
+            c->option, column_of(c, word), shown(word), word.p);
     skip_blanks(c);
     size_t column = c->at + 1;
     rc = take_limit(c, &g->limit, e);

@@ -10,6 +10,8 @@
 
 static const double length_off = 0.01, drawn_length_off = 0.1;
 
+enum { PARTS_MAX = 16 }; /* that are told of prompts; more say no more */
+
 struct parts {
     struct buf *out;
     size_t n;
@@ -46,18 +48,28 @@ static void numbers(struct parts *p, const char *what, double a, double b)
         part(p, "%s is %.6g at A and %.6g at B", what, a, b);
 }
 
+/* 0: not set. */
+static const char *count_text(int64_t n, char out[24])
+{
+    if (n == 0)
+        return "none";
+    snprintf(out, 24, "%" PRId64, n);
+    return out;
+}
+
 static void counts(struct parts *p, const char *what, int64_t a, int64_t b)
 {
-    if (a != b)
-        part(p, "%s is %" PRId64 " at A and %" PRId64 " at B", what, a, b);
+    char x[24], y[24];
+    texts(p, what, count_text(a, x), count_text(b, y));
 }
 
 static void durations(struct parts *p, const char *what, int64_t a_ns, int64_t b_ns)
 {
     char a[24], b[24];
     if (a_ns != b_ns)
-        part(p, "%s is %s at A and %s at B", what, units_format_ns(a_ns, a, sizeof a),
-             units_format_ns(b_ns, b, sizeof b));
+        part(p, "%s is %s at A and %s at B", what,
+             a_ns == 0 ? "none" : units_format_ns(a_ns, a, sizeof a),
+             b_ns == 0 ? "none" : units_format_ns(b_ns, b, sizeof b));
 }
 
 /* The raw value of a member, empty when there is none. */
@@ -71,21 +83,42 @@ static struct slice member(const char *json, const char *name)
     return found;
 }
 
+static int shown(struct slice value)
+{
+    return value.n == 0 ? (int)strlen("none") : value.n < 80 ? (int)value.n : 80;
+}
+
 static void members(struct parts *p, const char *what, const char *name, const char *a,
                     const char *b)
 {
     struct slice x = member(a, name), y = member(b, name);
     if (!slice_eq(x, y))
-        part(p, "%s is %.*s at A and %.*s at B", what, x.n < 80 ? (int)x.n : 80, x.n ? x.p : "",
-             y.n < 80 ? (int)y.n : 80, y.n ? y.p : "");
+        part(p, "%s is %.*s at A and %.*s at B", what, shown(x), x.n ? x.p : "none", shown(y),
+             y.n ? y.p : "none");
+}
+
+/* Every member that differs; of B only those that A lacks, where `lacking`. */
+static void all_members(struct parts *p, const char *a, const char *b, bool lacking)
+{
+    struct json j = json_of(slice_of(lacking ? b : a));
+    struct slice key;
+    char name[40], what[80];
+    for (json_enter_object(&j); p->n < PARTS_MAX && json_next_key(&j, &key); json_skip(&j)) {
+        snprintf(name, sizeof name, "%.*s", (int)(key.n < sizeof name ? key.n : 0), key.p);
+        snprintf(what, sizeof what, "the prompts' %s", name);
+        if (!lacking || member(a, name).n == 0)
+            members(p, what, name, a, b);
+    }
 }
 
 static void prompts(struct parts *p, const struct run_record *a, const struct run_record *b)
 {
     size_t before = p->n;
     texts(p, "the workload", a->workload, b->workload);
-    if (p->n == before && strcmp(a->workload_json, b->workload_json) != 0)
-        part(p, "the workload is %.100s at A and %.100s at B", a->workload_json, b->workload_json);
+    if (p->n > before)
+        return;
+    all_members(p, a->workload_json, b->workload_json, false);
+    all_members(p, a->workload_json, b->workload_json, true);
 }
 
 static void arrivals(struct parts *p, const struct run_record *a, const struct run_record *b)

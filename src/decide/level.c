@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "measure/concurrency.h"
 #include "stats/moments.h"
@@ -34,7 +35,13 @@ int level_stage_of(const char *name)
     return -1;
 }
 
-/* Mean stays after which a server that was busy before has forgotten it. */
+bool level_on_curve(const struct level *l)
+{
+    return l->stage != LEVEL_SINGLE && l->stage != LEVEL_BURST && l->offered > 0;
+}
+
+/* Mean stays after which a server that was busy before has forgotten it, unless a queue was left.
+ */
 static const double warm_e2es = 2;
 
 static void find_window(struct level *l, const struct probed *p)
@@ -46,7 +53,9 @@ static void find_window(struct level *l, const struct probed *p)
         w->end_ns = l->point.duration_ns;
         w->steady = false;
     } else if (!l->point.from_idle && l->stage == LEVEL_CONFIRM) {
-        w->start_ns = (int64_t)(warm_e2es / WINDOW_FILL_E2ES * (double)w->fill_ns);
+        double start = warm_e2es / WINDOW_FILL_E2ES * (double)w->fill_ns;
+        start = fmax(start, (double)w->in_flight.at_ns);
+        w->start_ns = (int64_t)fmax(start, (double)w->tpot.at_ns);
     }
 }
 
@@ -67,7 +76,30 @@ static void count(struct level *l, const struct sample_set *set)
     }
     l->completed_per_s = (double)ended / window_s(&l->window);
     l->e2e_mean_ns = e2e.n > 0 ? e2e.mean : NAN;
-    l->e2e_longest_ns = e2e.n > 0 ? e2e.max : NAN;
+}
+
+/* What decides how long requests stay. Of those that were cut off, what is known of them counts
+ * too. */
+static void measure_stay(struct level *l, const struct sample_set *set)
+{
+    struct moments ttft = {0};
+    double decode_ns = 0, tokens = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct sample *q = &set->list[i];
+        int64_t length = q->asked_output > q->output_tokens ? q->asked_output : q->output_tokens;
+        if (length > l->longest_output)
+            l->longest_output = length;
+        if (!window_holds(&l->window, q->intended_ns))
+            continue;
+        if (!isnan(q->value_ns[LATENCY_TTFT]))
+            moments_add(&ttft, q->value_ns[LATENCY_TTFT]);
+        if (q->output_tokens > 1 && !isnan(q->value_ns[LATENCY_TPOT])) {
+            decode_ns += q->value_ns[LATENCY_TPOT] * (double)(q->output_tokens - 1);
+            tokens += (double)(q->output_tokens - 1);
+        }
+    }
+    l->ttft_mean_ns = ttft.n > 0 ? ttft.mean : NAN;
+    l->pace_ns = tokens > 0 ? decode_ns / tokens : NAN;
 }
 
 static double burst_rate(const struct sample_set *set)
@@ -87,7 +119,7 @@ static double burst_rate(const struct sample_set *set)
 }
 
 static double smoothed_tail(const struct sample_set *set, const struct window *w,
-                            const struct objective *o)
+                            const struct objective *o, double *spread)
 {
     struct moments m = {0};
     uint64_t lost = 0;
@@ -101,6 +133,7 @@ static double smoothed_tail(const struct sample_set *set, const struct window *w
         else if (x > 0)
             moments_add(&m, log(x));
     }
+    *spread = m.n > 1 ? moments_sd(&m) : NAN;
     if (m.n == 0)
         return lost > 0 ? INFINITY : NAN;
     if ((double)lost > (1 - o->p) * (double)(m.n + lost))
@@ -108,13 +141,18 @@ static double smoothed_tail(const struct sample_set *set, const struct window *w
     return exp(m.mean + special_normal_quantile(o->p) * moments_sd(&m));
 }
 
+static const struct objective ttft_p99_in_s = {
+    .bounds = {.list = {{.metric = BOUND_TTFT, .limit_ns = NS_PER_S}}, .n = 1}, .p = 0.99};
+
 void level_measure(struct level *l, const struct probed *p, const struct objectives *slo)
 {
     struct concurrency c;
     struct overload o;
+    double spread;
     l->run_id = p->run_id;
     find_window(l, p);
     count(l, &p->set);
+    measure_stay(l, &p->set);
     concurrency_sweep(&p->set, &l->window, &c);
     overload_judge(&p->set, &l->window, &c, &o);
     l->overloaded = l->point.kind == LOAD_AT_RATE && o.overloaded;
@@ -122,6 +160,7 @@ void level_measure(struct level *l, const struct probed *p, const struct objecti
         l->completed_per_s = burst_rate(&p->set);
     for (size_t i = 0; i < slo->n; i++) {
         objectives_slo(&p->set, &l->window, &slo->list[i], &l->slo[i]);
-        l->tail[i] = smoothed_tail(&p->set, &l->window, &slo->list[i]);
+        l->tail[i] = smoothed_tail(&p->set, &l->window, &slo->list[i], &l->spread[i]);
     }
+    l->ttft_p99_s = smoothed_tail(&p->set, &l->window, &ttft_p99_in_s, &spread);
 }

@@ -20,16 +20,30 @@ struct level {
     struct window window;
     uint64_t offered, completed, failed; /* of the window */
     double completed_per_s;              /* a burst's: until nine of ten had ended */
-    double e2e_mean_ns, e2e_longest_ns;  /* NAN when nothing completed */
+    double e2e_mean_ns;                  /* NAN when nothing completed */
+    double ttft_mean_ns, pace_ns;        /* mean wait, and decode time per token of all of them together; NAN: none */
+    int64_t longest_output;              /* tokens that a request asked for or got, of all that were offered */
     bool overloaded;                     /* the queue grew beyond doubt */
     struct slo_result slo[BOUNDS_MAX];
     double tail[BOUNDS_MAX];             /* for each objective: its quantile over its limit, smoothed (below) */
+    double spread[BOUNDS_MAX];           /* standard deviation of the logarithms that it was fitted to */
+    double ttft_p99_s;                   /* smoothed too */
 };
 
-/* The window of a level that is a step of a climb leaves out its first third, while it still holds the step before; that
- * of any other is window_find's.
+/* The window of a level that is cut leaves out its first third, while it still holds the step before. That of one which
+ * follows another straight away begins when it has been going for two mean E2Es and MSER-5 (measure/window.h) sees no more
+ * of the load before; that of any other is window_find's.
  * tail: a window of seconds holds few values beyond a 99th percentile, and a slow moment more or less decides which; so
  * the quantile is that of a log-normal fitted to all of them. INFINITY where more than 1 − p failed. */
 void level_measure(struct level *l, const struct probed *p, const struct objectives *slo);
+
+/* On the curve of load and latency; one user and the burst are not. */
+bool level_on_curve(const struct level *l);
+
+/* Requests per second, or users. */
+static inline double level_load(const struct level *l)
+{
+    return l->point.kind == LOAD_OF_USERS ? (double)l->point.users : l->point.rate;
+}
 
 #endif

@@ -1,35 +1,46 @@
 #include "decide/sweep.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "decide/crossing.h"
 
 /* How the budget is divided. */
-static const double single_share = 0.01, burst_share = 0.04, climb_share = 0.12;
+static const double single_share = 0.01, burst_share = 0.03, climb_share = 0.12;
+static const double extend_share = 0.02; /* of one step */
 static const double narrow_share = 0.08; /* of one level */
-static const double confirm_share = 0.70;
-static const double narrow_at = 0.95; /* of the crossing */
+static const double lowest_share = 0.3;  /* where even the lowest level misses */
+static const double double_share = 0.1;  /* of one number of users */
+static const double curve_share = 0.7,
+                    curve_extend_share = 0.1; /* without an SLO: the climb, and a step beyond it */
+
+/* A short search knows the crossing badly and must show more in less time: it confirms farther
+ * below, for a larger part of the budget. Between the two in proportion to log(budget). */
+#define SHORT_NS (1200 * NS_PER_S)
+#define LONG_NS  (3600 * NS_PER_S)
+static const double confirm_share_short = 0.70, confirm_share_long = 0.60;
+static const double back_off_short = 0.755, back_off_long = 0.89;
 
 enum {
     CLIMB_STEPS = 8,
-    NARROW_STEPS = 4,
+    EXTEND_MOST = 4,
+    NARROW_MOST = 6,
     MIN_STEP_S = 5,
     BURST_MIN = 64,
     BURST_MAX = 4096,
     BURST_USERS = 40, /* of whom a server is taken to serve so many as fast as one */
-    EXTEND_MOST = 4,
 };
 
-static const double climb_from = 0.1, climb_to = 1.1; /* of the burst's rate */
-static const double extend_by = 1.25;                 /* where the climb has met no limit */
+_Static_assert(CLIMB_STEPS + EXTEND_MOST + NARROW_MOST + 1 == SWEEP_LOOKS,
+               "alpha is shared by all looks");
 
-/* Where the search confirms, of the crossing: a short search knows it badly and must show more in
- * less time. */
-static const double back_off_short = 0.75, back_off_long = 0.90;
-#define SHORT_NS (600 * NS_PER_S)
-#define LONG_NS  (3600 * NS_PER_S)
+#define ABOVE_FROM_NS (900 * NS_PER_S) /* a shorter search spends no time on showing a miss */
+
+static const double climb_from = 0.1, climb_to = 1.1; /* of the burst's rate */
+static const double extend_by = 1.25;                 /* where the climb has shown no miss */
+static const double narrow_below = 0.95, narrow_above = 1.15; /* of the crossing */
+static const double growth_least = 1.05; /* of throughput, for twice the users */
 
 void sweep_init(struct sweep *s, const struct sweep_spec *spec)
 {
@@ -64,80 +75,6 @@ static int64_t whole_seconds(double ns)
     return (int64_t)fmax(seconds, MIN_STEP_S) * NS_PER_S;
 }
 
-/* ---- where the SLO is crossed ---- */
-
-struct point { /* a level on the curve */
-    double load, tail, weight;
-};
-
-static int by_load(const void *a, const void *b)
-{
-    const struct point *x = a, *y = b;
-    return (x->load > y->load) - (x->load < y->load);
-}
-
-static bool on_curve(const struct level *l)
-{
-    return l->stage != LEVEL_SINGLE && l->stage != LEVEL_BURST && l->offered > 0;
-}
-
-/* Levels of objective j by load, their tails made to rise (pool adjacent violators, weights:
- * requests). */
-static size_t curve(const struct sweep *s, size_t j, struct point *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        const struct level *l = &s->levels[i];
-        if (!on_curve(l) || isnan(l->tail[j]))
-            continue;
-        out[n++] = (struct point){level_load(l), fmin(log(l->tail[j]), 3), (double)l->offered};
-    }
-    qsort(out, n, sizeof *out, by_load);
-    for (size_t i = 1; i < n; i++) { /* from the left; a violator pulls those before it along */
-        double sum = out[i].tail * out[i].weight, weight = out[i].weight;
-        size_t k = i;
-        while (k > 0 && out[k - 1].tail > sum / weight) {
-            k--;
-            sum += out[k].tail * out[k].weight;
-            weight += out[k].weight;
-        }
-        for (size_t m = k; k < i && m <= i; m++)
-            out[m].tail = sum / weight;
-    }
-    return n;
-}
-
-/* The load at which the curve of objective j crosses its limit; INFINITY when it does not, 0 when
- * it lies above from the first level on. */
-static double crossing_of(const struct sweep *s, size_t j)
-{
-    struct point p[SWEEP_MAX_LEVELS];
-    size_t n = curve(s, j, p);
-    for (size_t i = 0; i < n; i++) {
-        if (p[i].tail < 0)
-            continue;
-        if (i == 0)
-            return 0;
-        double t = -p[i - 1].tail / (p[i].tail - p[i - 1].tail);
-        return exp(log(p[i - 1].load) + t * (log(p[i].load) - log(p[i - 1].load)));
-    }
-    return n > 0 ? INFINITY : NAN;
-}
-
-static double crossing(const struct sweep *s, int *binding)
-{
-    double least = NAN;
-    for (size_t j = 0; j < s->spec.slo.n; j++) {
-        double x = crossing_of(s, j);
-        if (!(x >= least)) {
-            least = x;
-            if (binding)
-                *binding = (int)j;
-        }
-    }
-    return least;
-}
-
 /* ---- what comes next ---- */
 
 static double log_between(double from, double to, double x)
@@ -153,41 +90,63 @@ static uint64_t burst_size(const struct sweep *s)
     return (uint64_t)fmin(fmax(n, BURST_MIN), BURST_MAX);
 }
 
-/* Steps of a climb from one rate to another in equal ratios, so long in all. The upper half is
- * twice as long as the lower: there the limit is looked for, and a busy server takes longer to
- * settle. */
-static size_t climb(double from, double to, size_t n, int64_t all_ns, uint64_t seed_index,
-                    bool from_idle, struct load_point *out)
+static struct load_point step(double rate, int64_t duration_ns, uint64_t seed_index)
 {
-    double parts = (double)(n / 2 + 2 * (n - n / 2));
-    for (size_t i = 0; i < n; i++)
-        out[i] = (struct load_point){
-            .kind = LOAD_AT_RATE,
-            .rate = log_between(from, to, n > 1 ? (double)i / (double)(n - 1) : 0),
-            .duration_ns = whole_seconds((i < n / 2 ? 1 : 2) * (double)all_ns / parts),
-            .purpose = level_stage_name(LEVEL_CLIMB),
-            .seed_index = seed_index,
-            .from_idle = from_idle,
-            .cut = true};
-    return n;
+    return (struct load_point){.kind = LOAD_AT_RATE,
+                               .rate = rate,
+                               .duration_ns = whole_seconds((double)duration_ns),
+                               .seed_index = seed_index,
+                               .cut = true};
 }
 
-/* What measured requests that are still out when offering ends take about, at the load where that
- * matters. */
-static int64_t drain_ns(const struct sweep *s)
+/* Steps in equal ratios. The upper half is twice as long as the lower: there the limit is looked
+ * for, and a busy server takes longer to settle. */
+static size_t climb(const struct sweep *s, double burst_rate, struct load_point *out)
 {
-    double longest = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (on_curve(&s->levels[i]) && s->levels[i].e2e_longest_ns > longest)
-            longest = s->levels[i].e2e_longest_ns;
-    return (int64_t)longest;
+    double share = s->spec.slo.n > 0 ? climb_share : curve_share;
+    double part_ns = share * (double)s->spec.budget_ns / (CLIMB_STEPS + CLIMB_STEPS / 2);
+    for (size_t i = 0; i < CLIMB_STEPS; i++) {
+        double x = (double)i / (CLIMB_STEPS - 1);
+        out[i] = step(log_between(climb_from, climb_to, x) * burst_rate,
+                      (int64_t)((i < CLIMB_STEPS / 2 ? 1 : 2) * part_ns), s->count + 1);
+    }
+    out[0].from_idle = true;
+    return CLIMB_STEPS;
 }
 
-static double back_off(const struct sweep *s)
+static struct load_point of_users(const struct sweep *s, int64_t users, int64_t duration_ns)
+{
+    return (struct load_point){.kind = LOAD_OF_USERS,
+                               .users = users,
+                               .duration_ns = whole_seconds((double)duration_ns),
+                               .seed_index = s->count + 1,
+                               .from_idle = s->count == 0};
+}
+
+/* Until the last request that was offered within the duration has ended: the longest answer seen,
+ * at the slowest pace that was not beyond the load. The levels themselves were cut, so how long
+ * their requests took is not known. */
+static int64_t drain_ns(const struct sweep *s, double rate)
+{
+    double pace_ns = 0, wait_ns = 0;
+    int64_t longest = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct level *l = &s->levels[i];
+        if (l->longest_output > longest)
+            longest = l->longest_output;
+        if (!level_on_curve(l) || level_load(l) > rate)
+            continue;
+        pace_ns = fmax(pace_ns, l->pace_ns); /* either may be NAN: then the other */
+        wait_ns = fmax(wait_ns, l->ttft_mean_ns);
+    }
+    return (int64_t)(wait_ns + (double)longest * pace_ns);
+}
+
+static double by_budget(const struct sweep *s, double of_short, double of_long)
 {
     double x =
         log((double)s->spec.budget_ns / (double)SHORT_NS) / log((double)LONG_NS / (double)SHORT_NS);
-    return back_off_short + fmin(fmax(x, 0), 1) * (back_off_long - back_off_short);
+    return of_short + fmin(fmax(x, 0), 1) * (of_long - of_short);
 }
 
 static int64_t left_ns(const struct sweep *s)
@@ -195,67 +154,153 @@ static int64_t left_ns(const struct sweep *s)
     return s->spec.budget_ns - s->spent_ns;
 }
 
+static bool wants_a_miss(const struct sweep *s)
+{
+    if (s->spec.budget_ns <= ABOVE_FROM_NS)
+        return false;
+    for (size_t i = 0; i < s->count; i++)
+        if (sweep_decide(s, &s->levels[i]) == SLO_FAIL)
+            return false;
+    return true;
+}
+
+static bool saturated(const struct sweep *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (level_on_curve(&s->levels[i]) && s->levels[i].overloaded)
+            return true;
+    return false;
+}
+
+/* One or two steps above the highest level, which the server has not drained from. */
+static size_t extend(const struct sweep *s, size_t n, double share, struct load_point *out)
+{
+    double highest = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (level_on_curve(&s->levels[i]))
+            highest = fmax(highest, level_load(&s->levels[i]));
+    for (size_t i = 0; i < n; i++)
+        out[i] = step(highest *= extend_by, share_ns(s, share), s->count + 1);
+    return n;
+}
+
+static struct load_point at_rate(const struct sweep *s, double rate, int64_t duration_ns)
+{
+    return (struct load_point){.kind = LOAD_AT_RATE,
+                               .rate = rate,
+                               .duration_ns = whole_seconds((double)duration_ns),
+                               .seed_index = s->count + 1};
+}
+
+/* Around the crossing first from above, where there is time for it, then from below, as long as the
+ * confirmation keeps its share. Each begins anew, but for the later ones below: these, like the
+ * confirmation, find the server at about their own load. */
+static bool next_narrow(const struct sweep *s, double crossing, struct load_point *out)
+{
+    size_t narrowed = of_stage(s, LEVEL_NARROW), above = s->spec.budget_ns > ABOVE_FROM_NS;
+    double keep = by_budget(s, confirm_share_short, confirm_share_long) + narrow_share;
+    bool again = narrowed < NARROW_MOST && left_ns(s) > share_ns(s, keep);
+    if (narrowed > above && !again)
+        return false;
+    *out = at_rate(s, (narrowed < above ? narrow_above : narrow_below) * crossing,
+                   share_ns(s, narrow_share));
+    out->from_idle = narrowed <= above;
+    out->cut = true;
+    return true;
+}
+
+static struct load_point confirmation(const struct sweep *s, double crossing)
+{
+    double rate = by_budget(s, back_off_short, back_off_long) * crossing;
+    return at_rate(s, rate, left_ns(s) - drain_ns(s, rate));
+}
+
+/* Whether even so little load misses the SLO. */
+static struct load_point lowest(const struct sweep *s)
+{
+    struct load_point p =
+        at_rate(s, first_of(s, LEVEL_CLIMB)->point.rate, share_ns(s, lowest_share));
+    p.from_idle = true;
+    return p;
+}
+
+/* The curve alone: until a step overloads the server. */
+static size_t next_of_curve(const struct sweep *s, struct load_point *out, enum level_stage *stage)
+{
+    size_t climbed = of_stage(s, LEVEL_CLIMB);
+    if (saturated(s) || climbed >= CLIMB_STEPS + EXTEND_MOST)
+        return 0;
+    *stage = LEVEL_CLIMB;
+    return extend(s, 1, curve_extend_share, out);
+}
+
+/* Behind the climb. */
+static size_t next_near(const struct sweep *s, struct load_point *out, enum level_stage *stage)
+{
+    struct crossing c;
+    size_t climbed = of_stage(s, LEVEL_CLIMB);
+    crossing_find(s->levels, s->count, s->spec.slo.n, &c);
+    if (isnan(c.load) || of_stage(s, LEVEL_CONFIRM) > 0)
+        return 0;
+    *stage = LEVEL_CONFIRM;
+    if (c.load <= 0) {
+        out[0] = lowest(s);
+        return 1;
+    }
+    if (of_stage(s, LEVEL_NARROW) == 0 && climbed < CLIMB_STEPS + EXTEND_MOST &&
+        (isinf(c.load) || wants_a_miss(s))) {
+        *stage = LEVEL_CLIMB;
+        size_t most = CLIMB_STEPS + EXTEND_MOST - climbed;
+        return extend(s, isinf(c.load) && most > 1 ? 2 : 1, extend_share, out);
+    }
+    if (isinf(c.load))
+        c.load = s->levels[s->count - 1].point.rate;
+    if (next_narrow(s, c.load, out))
+        *stage = LEVEL_NARROW;
+    else
+        out[0] = confirmation(s, c.load);
+    return 1;
+}
+
 static size_t next_found(const struct sweep *s, struct load_point *out, enum level_stage *stage)
 {
     const struct level *burst = first_of(s, LEVEL_BURST);
-    size_t climbed = of_stage(s, LEVEL_CLIMB), narrowed = of_stage(s, LEVEL_NARROW);
-    uint64_t seed_index = s->count + 1;
     if (of_stage(s, LEVEL_SINGLE) == 0) {
         *stage = LEVEL_SINGLE;
-        out[0] =
-            (struct load_point){.kind = LOAD_OF_USERS,
-                                .users = 1,
-                                .duration_ns = whole_seconds((double)share_ns(s, single_share)),
-                                .purpose = level_stage_name(*stage),
-                                .seed_index = seed_index,
-                                .from_idle = true};
+        out[0] = of_users(s, 1, share_ns(s, single_share));
         return 1;
     }
     if (!burst) {
         *stage = LEVEL_BURST;
         out[0] = (struct load_point){.kind = LOAD_AT_ONCE,
                                      .requests = burst_size(s),
-                                     .purpose = level_stage_name(*stage),
-                                     .seed_index = seed_index,
+                                     .seed_index = s->count + 1,
                                      .from_idle = true};
         return 1;
     }
-    double most = burst->completed_per_s;
-    if (!(most > 0))
+    if (!(burst->completed_per_s > 0))
         return 0;
-    if (climbed == 0) {
+    if (of_stage(s, LEVEL_CLIMB) == 0) {
         *stage = LEVEL_CLIMB;
-        return climb(climb_from * most, climb_to * most, CLIMB_STEPS, share_ns(s, climb_share),
-                     seed_index, true, out);
+        return climb(s, burst->completed_per_s, out);
     }
-    double at = crossing(s, NULL);
-    if (isnan(at) || at <= 0 || of_stage(s, LEVEL_CONFIRM) > 0)
-        return 0;
-    if (isinf(at) && narrowed == 0 && climbed < CLIMB_STEPS + EXTEND_MOST) { /* no limit met yet */
-        double highest = 0;
-        for (size_t i = 0; i < s->count; i++)
-            if (on_curve(&s->levels[i]))
-                highest = fmax(highest, level_load(&s->levels[i]));
-        *stage = LEVEL_CLIMB;
-        return climb(highest * extend_by, highest * extend_by * extend_by, 2,
-                     share_ns(s, climb_share) / 3, seed_index, false, out);
+    return s->spec.slo.n == 0 ? next_of_curve(s, out, stage) : next_near(s, out, stage);
+}
+
+/* Twice the users each time, until throughput hardly grows or the budget is used up. */
+static size_t next_doubled(const struct sweep *s, struct load_point *out, enum level_stage *stage)
+{
+    int64_t users = 1;
+    if (s->count > 0) {
+        const struct level *last = &s->levels[s->count - 1];
+        double grown = s->count > 1 ? last->completed_per_s / last[-1].completed_per_s : INFINITY;
+        users = 2 * last->point.users;
+        if (s->count == SWEEP_DOUBLINGS || !(grown >= growth_least) ||
+            left_ns(s) < share_ns(s, double_share))
+            return 0;
     }
-    if (isinf(at))
-        at = s->levels[s->count - 1].point.rate;
-    bool again = left_ns(s) - share_ns(s, narrow_share) > share_ns(s, confirm_share);
-    *stage = narrowed == 0 || again ? LEVEL_NARROW : LEVEL_CONFIRM;
-    out[0] = (struct load_point){.kind = LOAD_AT_RATE,
-                                 .purpose = level_stage_name(*stage),
-                                 .seed_index = seed_index,
-                                 .from_idle = narrowed == 0,
-                                 .cut = *stage == LEVEL_NARROW};
-    if (*stage == LEVEL_NARROW) {
-        out[0].rate = narrow_at * at;
-        out[0].duration_ns = whole_seconds((double)share_ns(s, narrow_share));
-    } else {
-        out[0].rate = back_off(s) * at;
-        out[0].duration_ns = whole_seconds((double)(left_ns(s) - drain_ns(s)));
-    }
+    *stage = LEVEL_GIVEN;
+    out[0] = of_users(s, users, share_ns(s, double_share));
     return 1;
 }
 
@@ -275,7 +320,6 @@ static size_t next_given(const struct sweep *s, struct load_point *out, enum lev
                                  .rate = s->spec.kind == LOAD_AT_RATE ? load : 0,
                                  .users = s->spec.kind == LOAD_OF_USERS ? (int64_t)load : 0,
                                  .duration_ns = each_ns,
-                                 .purpose = level_stage_name(*stage),
                                  .seed_index = done + 1,
                                  .from_idle = done == 0};
     return 1;
@@ -284,7 +328,12 @@ static size_t next_given(const struct sweep *s, struct load_point *out, enum lev
 size_t sweep_next(const struct sweep *s, struct load_point out[RUNNER_MAX_CLIMB],
                   enum level_stage *stage)
 {
-    return s->spec.given_count > 0 ? next_given(s, out, stage) : next_found(s, out, stage);
+    size_t n = s->spec.given_count > 0         ? next_given(s, out, stage)
+               : s->spec.kind == LOAD_OF_USERS ? next_doubled(s, out, stage)
+                                               : next_found(s, out, stage);
+    for (size_t i = 0; i < n; i++)
+        out[i].purpose = level_stage_name(*stage);
+    return n;
 }
 
 void sweep_take(struct sweep *s, enum level_stage stage, const struct load_point *points,
@@ -296,46 +345,4 @@ void sweep_take(struct sweep *s, enum level_stage stage, const struct load_point
         level_measure(l, &got[i], &s->spec.slo);
     }
     s->spent_ns += cost_ns;
-}
-
-/* ---- what it comes to ---- */
-
-enum slo_decision sweep_decide(const struct sweep *s, const struct level *l)
-{
-    bool given = l->stage == LEVEL_GIVEN, confirms = l->stage == LEVEL_CONFIRM;
-    if (s->spec.slo.n == 0 || l->stage == LEVEL_BURST || l->stage == LEVEL_SINGLE)
-        return SLO_UNDECIDED;
-    double levels = given ? (double)s->spec.given_count : CLIMB_STEPS + 3 * NARROW_STEPS;
-    double pass = given ? SWEEP_ALPHA / levels : confirms ? SWEEP_ALPHA : 0;
-    return objectives_decide(l->slo, s->spec.slo.n, pass, SWEEP_ALPHA / levels);
-}
-
-void sweep_judge(const struct sweep *s, struct sweep_result *out)
-{
-    struct load_point next[RUNNER_MAX_CLIMB];
-    enum level_stage stage;
-    *out = (struct sweep_result){.floor = -1,
-                                 .ceiling = -1,
-                                 .binding = -1,
-                                 .knee = -1,
-                                 .saturated = -1,
-                                 .monotone = true,
-                                 .more_s = NAN};
-    for (size_t i = 0; i < s->count; i++) {
-        const struct level *l = &s->levels[i];
-        double load = level_load(l);
-        enum slo_decision d = sweep_decide(s, l);
-        if (d == SLO_PASS && (out->floor < 0 || load > level_load(&s->levels[out->floor])))
-            out->floor = (int)i;
-        if (d == SLO_FAIL && (out->ceiling < 0 || load < level_load(&s->levels[out->ceiling])))
-            out->ceiling = (int)i;
-        if (l->overloaded && on_curve(l) &&
-            (out->saturated < 0 || load < level_load(&s->levels[out->saturated])))
-            out->saturated = (int)i;
-    }
-    out->crossing = crossing(s, &out->binding);
-    out->end = sweep_next(s, next, &stage) > 0        ? SWEEP_UNFINISHED
-               : s->spec.slo.n == 0                   ? SWEEP_NO_SLO
-               : out->floor >= 0 || out->ceiling >= 0 ? SWEEP_FOUND
-                                                      : SWEEP_UNDECIDED;
 }

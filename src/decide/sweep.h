@@ -6,20 +6,28 @@
  *
  * The search is a function of what was asked and of the levels measured so far: sweep_next says what to offer next, whoever
  * offers it hands the outcome to sweep_take, and a search that was interrupted goes on when its levels are taken again in
- * their order. Given levels are offered in turn. Otherwise:
+ * their order. Given levels are offered in turn; users that are not given, doubled until throughput no longer grows.
+ * Otherwise:
  *
  *   single   one user, for what an idle server does
  *   burst    everything at once, for about what it can do at all
- *   climb    eight geometric steps from 10 to 110 % of that, without draining between them
- *   narrow   steps around the rate at which the climb crosses the SLO; again while the budget allows
+ *   climb    eight geometric steps from 10 to 110 % of that, without draining between them, and on until one misses the SLO
+ *            (beyond doubt, when there is time)
+ *   narrow   about the rate at which the climb crosses the SLO: above it when there is time, then below
  *   confirm  one long load, backed off from the crossing, with prompts of its own: more than half of the budget
  *
- * The steps are short and only place the crossing. The confirmation is what a floor rests on, and gets all of alpha for
- * it; alpha for ceilings is shared by all levels. */
+ * The steps are short and only place the crossing (crossing.h). The confirmation is what a floor rests on, and gets all of
+ * alpha for it; alpha for ceilings is shared by all levels. Without an SLO the climb has most of the budget and goes on
+ * until it overloads the server. */
 
 #include "decide/level.h"
 
-enum { SWEEP_MAX_LEVELS = 96, SWEEP_MAX_GIVEN = 64 };
+enum {
+    SWEEP_MAX_LEVELS = 96,
+    SWEEP_MAX_GIVEN = 64,
+    SWEEP_LOOKS = 19,     /* levels of a search that may show a miss */
+    SWEEP_DOUBLINGS = 13, /* 1 to 4096 users */
+};
 
 struct sweep_spec {
     struct objectives slo;         /* none: the curve alone */
@@ -53,7 +61,7 @@ void sweep_take(struct sweep *s, enum level_stage stage, const struct load_point
 enum sweep_end {
     SWEEP_FOUND,        /* a floor, a ceiling, or both */
     SWEEP_UNDECIDED,    /* neither: the budget was too small */
-    SWEEP_NEVER_MET,    /* even one user, or the lowest level, misses the SLO */
+    SWEEP_NEVER_MET,    /* the lowest level was shown to miss the SLO */
     SWEEP_NO_SLO,
     SWEEP_UNFINISHED,   /* there is more to measure */
 };
@@ -65,18 +73,12 @@ struct sweep_result {
     int binding;              /* the objective that is nearest to its limit there; −1 without */
     int knee;                 /* the level from which the binding tail turns up (Kneedle); −1: none */
     int saturated;            /* the lowest level that overloaded the server; −1: none */
-    bool monotone;            /* the tails rise with the load, within their noise */
-    double more_s;            /* about how long a search takes whose floor lies within 5 % of the crossing; NAN unknown */
+    bool monotone;            /* no tail falls with the load beyond its noise */
+    double more_s;            /* the budget of a search whose floor lies within 5 % of the crossing, about; NAN unknown */
 };
 void sweep_judge(const struct sweep *s, struct sweep_result *out);
 
 /* PASS or FAIL of one level, as its stage and the number of levels allow. */
 enum slo_decision sweep_decide(const struct sweep *s, const struct level *l);
-
-/* Requests per second, or users. */
-static inline double level_load(const struct level *l)
-{
-    return l->point.kind == LOAD_OF_USERS ? (double)l->point.users : l->point.rate;
-}
 
 #endif

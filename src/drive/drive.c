@@ -324,7 +324,9 @@ static struct load_spec warmup_spec(const struct drive_load *load)
 {
     uint64_t n = load->warmup_requests;
     int64_t users = WARMUP_CONCURRENCY;
-    if (load->load.max_concurrency > 0 && load->load.max_concurrency < users)
+    if (load->warmup_users > 0)
+        users = load->warmup_users;
+    else if (load->load.max_concurrency > 0 && load->load.max_concurrency < users)
         users = load->load.max_concurrency;
     return (struct load_spec){.mode = LOAD_CLOSED,
                               .max_concurrency = (uint64_t)users < n ? users : (int64_t)n,

@@ -28,6 +28,7 @@ struct drive_load { /* one load point */
     const struct workload *workload;
     uint64_t seed;
     uint64_t warmup_requests;
+    int64_t warmup_users;                /* at once; 0: those of the load, at most 16 */
     bool from_idle;                      /* cut off first what is left of the load before */
 };
 

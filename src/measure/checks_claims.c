@@ -34,7 +34,7 @@ static const struct latency *claimed(const struct summary *s, enum bound_metric 
     return claims(s, m) && l->n > 0 ? l : NULL;
 }
 
-static void check_sample_size(struct summary *s)
+static void check_sample_size(struct summary *s, bool overloaded)
 {
     uint64_t needed = early_total(s->claimed / 100, claim_confidence, 1), n = 0;
     double worth = INFINITY;
@@ -53,8 +53,12 @@ static void check_sample_size(struct summary *s)
     snprintf(threshold, sizeof threshold, "%" PRIu64 " independent ones to claim p%.5g", needed,
              s->claimed);
     check_put(s, "sample-size", SEVERITY_PROVISIONAL, check_when(worth < (double)needed), threshold,
-              "Requests near in time are alike, so they count for less. Run longer (--duration, "
-              "--num-prompts), or claim a lower percentile (--metric-percentiles).",
+              overloaded
+                  ? "In a growing queue each request is like the one before it, however many there "
+                    "are: see the check overload."
+                  : "Requests near in time are alike, so they count for less. Run longer "
+                    "(--duration, --num-prompts), or claim a lower percentile "
+                    "(--metric-percentiles).",
               "%" PRIu64 " request%s in the window, worth %.0f%s%s", n, n == 1 ? "" : "s",
               floor(worth), name[0] ? " for " : "", name);
 }
@@ -130,8 +134,9 @@ static void check_intervals(struct summary *s, const struct claim_ground *g)
 }
 
 /* A change of the in-flight count is one of requests, one of tpot one of time. */
-static void check_changes(struct summary *s, const struct shifts *shifts)
+static void check_changes(struct summary *s, const struct evidence *v)
 {
+    const struct shifts *shifts = v->shifts;
     static const char *const names[SHIFT_SERIES] = {
         [SHIFT_IN_FLIGHT] = "in-flight", [SHIFT_TPOT] = "tpot"};
     const char *id = "change-point", *threshold = "none at 1 %";
@@ -143,16 +148,20 @@ static void check_changes(struct summary *s, const struct shifts *shifts)
         if (shifts[i].n == 0)
             continue;
         const struct shift *x = &shifts[i].list[0];
+        char more[32] = "";
+        if (shifts[i].n > 1)
+            snprintf(more, sizeof more, ", %zu more", shifts[i].n - 1);
         double scale = i == SHIFT_TPOT ? 1e6 : 1;
-        int k = snprintf(value + at, sizeof value - at, "%s%s at %.4g s, from %.3g to %.3g%s",
+        int k = snprintf(value + at, sizeof value - at, "%s%s at %.4g s, from %.3g to %.3g%s%s",
                          n > 0 ? "; " : "", names[i], (double)x->at_ns / 1e9, x->before / scale,
-                         x->after / scale, i == SHIFT_TPOT ? " ms" : "");
+                         x->after / scale, i == SHIFT_TPOT ? " ms" : "", more);
         at += k > 0 && (size_t)k < sizeof value - at ? (size_t)k : 0;
         n += shifts[i].n;
     }
     if (judged == 0)
         check_put(s, id, SEVERITY_PROVISIONAL, CHECK_SKIPPED, threshold, "",
-                  "the load moves too slowly to tell");
+                  v->window->filled ? "the load moves too slowly to tell"
+                                    : "the window holds the filling-up");
     else if (n == 0)
         check_put(s, id, SEVERITY_PROVISIONAL, CHECK_PASS, threshold, "", "none");
     else
@@ -167,7 +176,7 @@ void checks_of_claims(struct summary *s, const struct evidence *v)
 {
     if (mode_is(s, "offline"))
         return;
-    check_sample_size(s);
+    check_sample_size(s, v->overload->overloaded);
     check_intervals(s, v->ground);
-    check_changes(s, v->shifts);
+    check_changes(s, v);
 }

@@ -185,10 +185,17 @@ static void check_rate(struct summary *s, const struct evidence *v)
         "%.4g/s started, %.4g/s scheduled%s", p->started_per_s, p->scheduled_per_s, asked);
 }
 
-static void check_steady(struct summary *s, const struct window *w)
+static void check_steady(struct summary *s, const struct window *w, const struct overload *o)
 {
     const char *id = "steady-window", *threshold = "settled within the first half of the run";
     char fill[CHECK_NUMBER], run[CHECK_NUMBER];
+    if (!w->steady && o->overloaded) {
+        check_put(s, id, SEVERITY_PROVISIONAL, CHECK_FAIL, threshold,
+                  "The server gets more than it can serve, so there is nothing to wait for: see "
+                  "the check overload.",
+                  "the queue grows all along");
+        return;
+    }
     if (!w->filled) {
         check_put(
             s, id, SEVERITY_PROVISIONAL, CHECK_FAIL, threshold,
@@ -215,7 +222,7 @@ static void check_window(struct summary *s, const struct evidence *v)
     if (mode_is(s, "offline"))
         return;
     char length[CHECK_NUMBER];
-    check_steady(s, v->window);
+    check_steady(s, v->window, v->overload);
     check_put(
         s, "window-length", SEVERITY_PROVISIONAL, check_when(window_s(v->window) < window_min_s),
         "at least 60 s",

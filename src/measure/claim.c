@@ -142,10 +142,10 @@ const char *claim_bar_name(enum claim_bar bar)
 static enum claim_bar bar_of(const struct claim_ground *g, const struct window *w,
                              const struct overload *o)
 {
-    if (!w->steady)
-        return CLAIM_UNSTEADY;
     if (o->overloaded)
         return CLAIM_OVERLOAD;
+    if (!w->steady)
+        return CLAIM_UNSTEADY;
     if (g->n < CLAIM_LEAST_REQUESTS || isnan(g->memory))
         return CLAIM_FEW;
     if (!(g->turnovers >= CLAIM_LEAST_TURNOVERS))

@@ -35,8 +35,8 @@ enum { CLAIM_LEAST_REQUESTS = 400, CLAIM_LAG = 10, CLAIM_LAG_TTFTS = 5 };
 
 enum claim_bar { /* why no percentile of the window is bounded */
     CLAIM_MAY,
-    CLAIM_UNSTEADY, /* no steady window, or a burst */
     CLAIM_OVERLOAD,
+    CLAIM_UNSTEADY, /* no steady window, or a burst */
     CLAIM_FEW,     /* fewer requests than CLAIM_LEAST_REQUESTS */
     CLAIM_SHORT,   /* fewer turnovers than CLAIM_LEAST_TURNOVERS */
     CLAIM_WAITING, /* too much memory: requests wait for each other */

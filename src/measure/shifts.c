@@ -71,6 +71,10 @@ static void search(const struct series *s, struct shifts *out)
 void shifts_find(const struct sample_set *set, const struct window *w,
                  struct shifts out[SHIFT_SERIES])
 {
+    for (size_t i = 0; i < SHIFT_SERIES; i++)
+        out[i] = (struct shifts){0};
+    if (!w->filled)
+        return;
     struct series series[SHIFT_SERIES] = {
         [SHIFT_IN_FLIGHT] = in_flight(set, w), [SHIFT_TPOT] = pace(set, w)};
     for (size_t i = 0; i < SHIFT_SERIES; i++) {

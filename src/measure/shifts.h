@@ -8,7 +8,7 @@
 #include "measure/window.h"
 
 enum shift_of { SHIFT_IN_FLIGHT, SHIFT_TPOT, SHIFT_SERIES };
-enum { SHIFTS_PARTS = 1000, SHIFTS_MOST = 4, SHIFTS_LEAST_BATCHES = 5 };
+enum { SHIFTS_PARTS = 1000, SHIFTS_MOST = SUMMARY_MAX_CHANGES, SHIFTS_LEAST_BATCHES = 5 };
 
 struct shift {
     int64_t at_ns;
@@ -21,7 +21,8 @@ struct shifts {
     struct shift list[SHIFTS_MOST];
 };
 
-/* set in the order of its intended times. Either series alone fires on about 1 % of windows in which nothing changes. */
+/* set in the order of its intended times. Where the load fills up within the window that is a change, and nothing is
+ * judged. Either series alone fires on about 1 % of windows in which nothing changes. */
 void shifts_find(const struct sample_set *set, const struct window *w,
                  struct shifts out[SHIFT_SERIES]);
 

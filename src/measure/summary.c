@@ -181,6 +181,16 @@ static void fill_ground(struct summary *s, const struct claim_ground *g)
     s->ground.in_flight_rho = g->rho;
 }
 
+static void fill_changes(const struct shifts *found, double unit, struct change_list *out)
+{
+    *out = (struct change_list){.judged = found->judged, .n = found->n};
+    for (size_t i = 0; i < found->n; i++) {
+        out->list[i].at_s = seconds(found->list[i].at_ns);
+        out->list[i].before = found->list[i].before / unit;
+        out->list[i].after = found->list[i].after / unit;
+    }
+}
+
 /* Returns the median ttft, which the checks need whatever percentiles were asked for. */
 static double fill_latencies(struct summary *s, const struct sample_set *set,
                              const struct window *w, const struct events *ev,
@@ -318,6 +328,8 @@ static int summarise(struct record_reader *r, const struct summary_options *aske
     fill_window(s, &w);
     fill_rates(s, set, &w, &ev);
     fill_ground(s, &ground);
+    fill_changes(&shifts[SHIFT_IN_FLIGHT], 1, &s->in_flight_changes);
+    fill_changes(&shifts[SHIFT_TPOT], 1e6, &s->tpot_changes);
     double ttft_p50_ms = fill_latencies(s, set, &w, &ev, &ground);
     events_release(&ev);
     s->concurrency_mean = c.mean;

@@ -14,6 +14,7 @@
 #include "stats/interval.h"
 #include "stats/missrate.h"
 
+enum { SUMMARY_MAX_CHANGES = 4 }; /* of each series */
 enum { SUMMARY_MAX_PERCENTILES = 16, SUMMARY_MAX_CHECKS = 48, SUMMARY_MAX_RUNGS = 32 };
 
 struct summary_options {
@@ -46,6 +47,12 @@ struct latency {
     double percentile[SUMMARY_MAX_PERCENTILES];
     struct interval ci95[SUMMARY_MAX_PERCENTILES];
     double tail_ratio;       /* p99/p50 */
+};
+
+struct change_list {          /* of one series within the window (measure/shifts.h) */
+    bool judged;
+    size_t n;
+    struct { double at_s, before, after; } list[SUMMARY_MAX_CHANGES]; /* levels: requests, or ms */
 };
 
 enum check_status { CHECK_PASS, CHECK_FAIL, CHECK_SKIPPED };
@@ -121,6 +128,7 @@ struct summary {
         double turnover_s, turnovers, memory, in_flight_rho; /* NAN: unknown */
         uint64_t memory_lag;
     } ground;
+    struct change_list in_flight_changes, tpot_changes;
     double stalled_share;            /* requests with a gap > 10 × their median */
     double longest_stall_ms;
     uint64_t itl_left_out;           /* gaps with an end that our own lateness left unknown */

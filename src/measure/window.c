@@ -69,21 +69,26 @@ static bool level_throughout(const double *x, size_t n)
     return half > 0 && fabs(second - first) <= level_within * fabs(second);
 }
 
-/* Brings every value into the range of the second half. */
+/* Brings the first half into the range of the second, but for what is low before the mean of the
+ * second half is reached for the first time: so it is while a load fills up. */
 static void clip_to_second_half(double *x, size_t n)
 {
-    double low = x[n / 2], high = x[n / 2];
+    double low = x[n / 2], high = x[n / 2], sum = 0;
     for (size_t i = n / 2; i < n; i++) {
         low = fmin(low, x[i]);
         high = fmax(high, x[i]);
+        sum += x[i];
     }
-    for (size_t i = 0; i < n / 2; i++)
-        x[i] = fmin(fmax(x[i], low), high);
+    double mean = sum / (double)(n - n / 2);
+    bool filling = true;
+    for (size_t i = 0; i < n / 2; i++) {
+        filling = filling && x[i] < mean;
+        x[i] = fmin(filling ? x[i] : fmax(x[i], low), high);
+    }
 }
 
-/* The values to cut; x is changed. A stall in the first half draws MSER-5's least behind it, and it
- * would be cut off and hidden. Clipped, it no longer does, and a load that fills up is still low
- * for long. */
+/* The values to cut; x is changed. A stall in the first half, or a dip where requests failed, draws
+ * MSER-5's least behind it, and it would be cut off and hidden. Clipped, it no longer does. */
 static size_t settle(double *x, size_t n, struct window_cut *c)
 {
     struct mser m, clipped;

@@ -7,11 +7,13 @@
  *     the run;
  *   - where it ends that of the decode pace: the intended time of the first request of the measured phase, in time
  *     order, that is left when it has cut the TPOTs.
- * Where MSER-5 finds no end (its least is at half of the run) the series has not been seen to settle, unless the means
- * of its halves are within 1 % of each other: it moves the start nowhere, and the window is not steady. A stall in the
- * first half is no warm-up: the cut is the smaller one of that of the series and that of the series clipped to the range
- * of its second half. Where 5 mean E2Es leave less than half of the run, or any start a mere handful of requests, the
- * window begins at 0. Offline: the whole run until it had drained; a burst has no steady state. */
+ * Where MSER-5 finds no end (its least is at half of the run) the series has not been seen to settle, unless the
+ * means of its halves are within 1 % of each other: it moves the start nowhere, and the window is not steady. A
+ * stall in the first half is no warm-up, nor is a dip where requests failed: the cut is the smaller one of that of
+ * the series and that of the series clipped to the range of its second half, but for what is low before the mean of
+ * the second half is reached for the first time. Where 5 mean E2Es leave less than half of the run, or any start a
+ * mere handful of requests, the window begins at 0. Offline: the whole run until it had drained; a burst has no
+ * steady state. */
 
 #include "measure/samples.h"
 

@@ -51,9 +51,9 @@ static void put_side(struct layout *l, const char *name, const struct compare_ab
 {
     struct buf text = {0};
     const struct run_record *run = &a->run;
-    bool named = slice_starts(slice_of(run->engine_version), run->engine);
     if (a->blocks == 0)
-        return;
+        return; /* nothing is known of it */
+    bool named = slice_starts(slice_of(run->engine_version), run->engine);
     buf_puts(&text, run->target);
     if (run->model[0])
         buf_printf(&text, " · %s", run->model);
@@ -137,13 +137,18 @@ static enum layout_tone tone_of(enum compare_verdict v)
                                      : TONE_DIM;
 }
 
+/* A difference, and too small to matter. */
+static bool is_small(const struct compare_row *r)
+{
+    return r->within_margin && (r->verdict == COMPARE_WORSE || r->verdict == COMPARE_BETTER);
+}
+
 static void put_verdict(struct layout *l, const struct comparison *c, const struct compare_row *r)
 {
     char text[40];
-    bool small = r->within_margin && (r->verdict == COMPARE_WORSE || r->verdict == COMPARE_BETTER);
     snprintf(text, sizeof text, "%s",
              r->verdict == COMPARE_NO_VERDICT ? "-" : compare_verdict_name(r->verdict));
-    if (small)
+    if (is_small(r))
         snprintf(text + strlen(text), sizeof text - strlen(text), " <%.3g%%", 100 * c->spec.margin);
     buf_puts(l->out, "  ");
     layout_put(l, tone_of(r->verdict), text);
@@ -196,32 +201,60 @@ static void put_gates(struct layout *l, const struct comparison *c)
     }
 }
 
-static void put_flaws(struct layout *l, const struct comparison *c)
+static void put_flaw(struct layout *l, enum severity severity, const char *text)
 {
     static const char *const words[] = {"NOTE", "PROVISIONAL", "INVALID"};
     static const enum layout_tone tones[] = {TONE_DIM, TONE_WARN, TONE_BAD};
-    bool any = c->flaw_count > 0;
+    char label[16];
+    snprintf(label, sizeof label, "  %-13s", words[severity]);
+    layout_put(l, tones[severity], label);
+    layout_wrap(l, TONE_PLAIN, LAYOUT_LABEL + 2, LAYOUT_LABEL + 2, text);
+}
+
+/* Why rows have no verdict: once for all that have the same reason, where some have one. */
+static void put_reasons(struct layout *l, const struct comparison *c)
+{
+    for (size_t i = 0; i < c->row_count; i++) {
+        const char *why = c->rows[i].why;
+        char name[COMPARE_NAME];
+        struct buf text = {0};
+        bool said = why[0] == '\0';
+        for (size_t k = 0; k < i; k++)
+            said = said || strcmp(c->rows[k].why, why) == 0;
+        if (said)
+            continue;
+        buf_printf(&text, "no verdict on %s", compare_metric_name(&c->rows[i].metric, name));
+        for (size_t k = i + 1; k < c->row_count; k++)
+            if (strcmp(c->rows[k].why, why) == 0)
+                buf_printf(&text, ", %s", compare_metric_name(&c->rows[k].metric, name));
+        buf_printf(&text, ": %s", why);
+        put_flaw(l, SEVERITY_NOTE, buf_cstr(&text));
+        buf_release(&text);
+    }
+}
+
+/* All rows for one reason: the sentence above the table has said so. */
+static bool reasons_are_said(const struct comparison *c)
+{
     for (size_t i = 0; i < c->row_count; i++)
-        any = any || c->rows[i].why[0] != '\0';
-    if (!any)
+        if (strcmp(c->rows[i].why, c->rows[0].why) != 0)
+            return false;
+    return true;
+}
+
+/* The gravest first. */
+static void put_flaws(struct layout *l, const struct comparison *c)
+{
+    bool reasons = !reasons_are_said(c);
+    if (c->flaw_count == 0 && !reasons)
         return;
     layout_heading(l, "What to know");
-    for (size_t i = 0; i < c->flaw_count; i++) {
-        char label[16];
-        enum severity severity = c->flaws[i].severity;
-        snprintf(label, sizeof label, "  %-13s", words[severity]);
-        layout_put(l, tones[severity], label);
-        layout_wrap(l, TONE_PLAIN, LAYOUT_LABEL + 2, LAYOUT_LABEL + 2, c->flaws[i].text);
-    }
-    for (size_t i = 0; i < c->row_count; i++) {
-        char name[COMPARE_NAME], text[COMPARE_NAME + 200];
-        if (c->rows[i].why[0] == '\0')
-            continue;
-        snprintf(text, sizeof text, "no verdict on %s: %s",
-                 compare_metric_name(&c->rows[i].metric, name), c->rows[i].why);
-        layout_put(l, TONE_DIM, "  NOTE         ");
-        layout_wrap(l, TONE_PLAIN, LAYOUT_LABEL + 2, LAYOUT_LABEL + 2, text);
-    }
+    for (int severity = SEVERITY_INVALID; severity >= SEVERITY_NOTE; severity--)
+        for (size_t i = 0; i < c->flaw_count; i++)
+            if ((int)c->flaws[i].severity == severity)
+                put_flaw(l, c->flaws[i].severity, c->flaws[i].text);
+    if (reasons)
+        put_reasons(l, c);
 }
 
 static const char *method_of(enum compare_design d)
@@ -236,12 +269,40 @@ static const char *method_of(enum compare_design d)
            "ratio, 95 % and p are of the exact signed-rank test";
 }
 
+static bool any_small(const struct comparison *c)
+{
+    for (size_t i = 0; i < c->row_count; i++)
+        if (is_small(&c->rows[i]))
+            return true;
+    return false;
+}
+
+static void put_method(struct layout *l, const struct comparison *c)
+{
+    struct buf text = {0};
+    double margin = 100 * c->spec.margin;
+    buf_puts(&text, method_of(c->design));
+    if (c->design != COMPARE_SINGLE_RUNS)
+        buf_printf(&text,
+                   ", p adjusted for all metrics (Holm). Equivalent: no difference is shown, and "
+                   "the interval lies within ± %.4g %%",
+                   margin);
+    buf_putc(&text, '.');
+    if (any_small(c))
+        buf_printf(&text,
+                   " <%.3g%% behind a verdict: the difference is shown, and too small to matter.",
+                   margin);
+    layout_newline(l);
+    layout_wrap(l, TONE_DIM, 0, 0, buf_cstr(&text));
+    buf_release(&text);
+}
+
 static void put_foot(struct layout *l, const struct comparison *c, const struct report_style *style)
 {
-    char text[512];
     struct buf rounds = {0};
     words_rounds(c, &rounds);
-    layout_newline(l);
+    if (rounds.n > 0 || style->run_file)
+        layout_newline(l);
     if (rounds.n > 0)
         layout_field(l, 0, "To decide", "%s in all, if spread and ratio stay as they are: %s",
                      c->design == COMPARE_ROUNDS ? "rounds" : "runs of each", buf_cstr(&rounds));
@@ -249,13 +310,7 @@ static void put_foot(struct layout *l, const struct comparison *c, const struct 
     if (style->run_file)
         layout_field(l, 0, "Run file", "%s, from which every figure here can be recomputed",
                      style->run_file);
-    snprintf(text, sizeof text,
-             "%s%s. Equivalent: no difference is shown, and the interval lies within ± %.4g %%.",
-             method_of(c->design),
-             c->design == COMPARE_SINGLE_RUNS ? "" : ", p adjusted for all metrics (Holm)",
-             100 * c->spec.margin);
-    layout_newline(l);
-    layout_wrap(l, TONE_DIM, 0, 0, text);
+    put_method(l, c);
 }
 
 void comparison_text(const struct comparison *c, const struct report_style *style, struct buf *out)

@@ -18,6 +18,18 @@ static int places_of(double percent)
     return size >= 99.95 ? 0 : size >= 0.995 ? 1 : 2;
 }
 
+/* ×0.171, ×3.40, ×34.2, ×342. */
+static void put_multiple(double ratio, const char *sign, char *out, size_t n)
+{
+    double factor = exp(ratio);
+    snprintf(out, n, "%s%.*f", sign,
+             factor >= 99.95   ? 0
+             : factor >= 9.995 ? 1
+             : factor >= 0.995 ? 2
+                               : 3,
+             factor);
+}
+
 static void put_percent(double percent, bool sign, char *out, size_t n)
 {
     snprintf(out, n, sign ? "%+.*f" : "%.*f", places_of(percent), percent);
@@ -29,7 +41,7 @@ const char *words_change(double ratio, char *out)
     if (isnan(ratio)) {
         snprintf(out, WORDS_CELL, "-");
     } else if (is_multiple(ratio)) {
-        snprintf(out, WORDS_CELL, "×%.3g", exp(ratio));
+        put_multiple(ratio, "×", out, WORDS_CELL);
     } else {
         put_percent(100 * expm1(ratio), true, number, sizeof number);
         snprintf(out, WORDS_CELL, "%s %%", number);
@@ -42,7 +54,7 @@ static void put_bound(bool has, double ratio, bool multiple, char *out, size_t n
     if (!has)
         snprintf(out, n, "?");
     else if (multiple)
-        snprintf(out, n, "×%.3g", exp(ratio));
+        put_multiple(ratio, "×", out, n);
     else
         put_percent(100 * expm1(ratio), true, out, n);
 }
@@ -90,24 +102,27 @@ static const char *name_of(const struct compare_row *r, char *out)
     return compare_metric_name(&r->metric, out);
 }
 
-/* "4.1 % [2.9, 5.3]": how far B is from A, in the direction of the estimate. */
-static void put_size(const struct compare_row *r, struct buf *out)
+/* One end of it, or its middle, in the direction of the estimate. */
+static void put_part(const struct compare_row *r, double ratio, char *out, size_t n)
 {
     double sign = r->ratio < 0 ? -1 : 1;
-    if (is_multiple(r->ratio)) {
-        char change[WORDS_CELL], ci[WORDS_CELL];
-        buf_printf(out, "%s %s", words_change(r->ratio, change),
-                   words_interval(r->ratio, &r->ci, ci));
-        return;
-    }
+    if (is_multiple(r->ratio))
+        put_multiple(sign * ratio, "", out, n);
+    else
+        put_percent(100 * sign * expm1(ratio), false, out, n);
+}
+
+/* "4.1 % [2.9, 5.3]", "5.85 times [5.41, 6.41]": how far B is from A. */
+static void put_size(const struct compare_row *r, struct buf *out)
+{
     char size[24], low[24] = "?", high[24] = "?";
-    double a = 100 * sign * expm1(r->ci.low), b = 100 * sign * expm1(r->ci.high);
-    put_percent(100 * sign * expm1(r->ratio), false, size, sizeof size);
+    bool falls = r->ratio < 0;
+    put_part(r, r->ratio, size, sizeof size);
     if (r->ci.has_low)
-        put_percent(a, false, sign > 0 ? low : high, sizeof low);
+        put_part(r, r->ci.low, falls ? high : low, sizeof low);
     if (r->ci.has_high)
-        put_percent(b, false, sign > 0 ? high : low, sizeof low);
-    buf_printf(out, "%s %% [%s, %s]", size, low, high);
+        put_part(r, r->ci.high, falls ? low : high, sizeof low);
+    buf_printf(out, "%s %s [%s, %s]", size, is_multiple(r->ratio) ? "times" : "%", low, high);
 }
 
 struct sentence {

@@ -78,6 +78,48 @@ static json_t *window_object(const struct summary *s)
     put(o, "end_s", real(s->window_end_s));
     put(o, "warmup_requests", whole(s->warmup_requests));
     put(o, "steady", json_boolean(s->steady));
+    put(o, "start_by", text(s->search.by));
+    put(o, "fill_s", real(s->search.fill_s));
+    put(o, "in_flight_settled", json_boolean(s->search.in_flight_settled));
+    put(o, "in_flight_s", real(s->search.in_flight_s));
+    put(o, "tpot_settled", json_boolean(s->search.tpot_settled));
+    put(o, "tpot_s", real(s->search.tpot_s));
+    return o;
+}
+
+static json_t *changes_array(const struct change_list *c)
+{
+    if (!c->judged)
+        return json_null();
+    json_t *a = json_array();
+    for (size_t i = 0; i < c->n; i++) {
+        json_t *o = json_object();
+        put(o, "at_s", real(c->list[i].at_s));
+        put(o, "before", real(c->list[i].before));
+        put(o, "after", real(c->list[i].after));
+        json_array_append_new(a, o);
+    }
+    return a;
+}
+
+static json_t *changes_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "in_flight", changes_array(&s->in_flight_changes));
+    put(o, "tpot_ms", changes_array(&s->tpot_changes));
+    return o;
+}
+
+static json_t *intervals_object(const struct summary *s)
+{
+    json_t *o = json_object();
+    put(o, "barred_by", text(s->ground.bar));
+    put(o, "claimed_percentile", real(s->claimed));
+    put(o, "turnover_s", real(s->ground.turnover_s));
+    put(o, "turnovers", real(s->ground.turnovers));
+    put(o, "memory", real(s->ground.memory));
+    put(o, "memory_lag", whole(s->ground.memory_lag));
+    put(o, "in_flight_rho", real(s->ground.in_flight_rho));
     return o;
 }
 
@@ -139,6 +181,7 @@ static json_t *goodput_object(const struct summary *s)
 static json_t *latency_object(const struct latency *l, const struct summary_options *options)
 {
     json_t *o = json_object(), *percentiles = json_object(), *ci = json_object();
+    json_t *n_eff = json_object();
     put(o, "n", whole(l->n));
     put(o, "n_eff", real(l->n_eff));
     put(o, "mean", real(l->mean));
@@ -150,9 +193,11 @@ static json_t *latency_object(const struct latency *l, const struct summary_opti
         snprintf(key, sizeof key, "%.10g", options->percentiles[i]);
         put(percentiles, key, real(l->percentile[i]));
         put(ci, key, interval_array(&l->ci95[i]));
+        put(n_eff, key, real(l->n_eff_of[i]));
     }
     put(o, "percentiles", percentiles);
     put(o, "ci95", ci);
+    put(o, "n_eff_of", n_eff);
     put(o, "tail_ratio", real(l->tail_ratio));
     return o;
 }
@@ -316,6 +361,8 @@ static json_t *summary_object(const struct summary *s)
     put(concurrency, "peak", whole(s->concurrency_peak));
     put(o, "concurrency", concurrency);
     put(o, "latency", latencies_object(s));
+    put(o, "intervals", intervals_object(s));
+    put(o, "changes", changes_object(s));
     put(o, "stalls", stalls_object(s));
     if (s->rung_count > 0)
         put(o, "rungs", rungs_array(s));

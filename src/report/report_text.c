@@ -135,13 +135,24 @@ static void put_load(struct layout *l, const struct summary *s)
     layout_field(l, 0, "", "%s", p.text);
 }
 
+/* What the window waited for; "" where it begins with the run. */
+static const char *waited_for(const struct summary *s)
+{
+    if (slice_is(slice_of(s->search.by), "fill"))
+        return " (the load had filled up)";
+    if (slice_is(slice_of(s->search.by), "in-flight"))
+        return " (in-flight had settled)";
+    return slice_is(slice_of(s->search.by), "tpot") ? " (tpot had settled)" : "";
+}
+
 static void put_window(struct layout *l, const struct summary *s)
 {
     char from[LAYOUT_NUMBER], to[LAYOUT_NUMBER], mean[LAYOUT_NUMBER], number[LAYOUT_NUMBER];
     bool offline = slice_is(slice_of(s->run.mode), "offline");
     snprintf(from, sizeof from, "%.4g", s->window_start_s);
     snprintf(to, sizeof to, "%.4g", s->window_end_s);
-    layout_field(l, 0, "Window", "%s s to %s s%s, after %" PRIu64 " warm-up request%s", from, to,
+    layout_field(l, 0, "Window", "%s s%s to %s s%s, after %" PRIu64 " warm-up request%s", from,
+                 waited_for(s), to,
                  s->steady ? ""
                  : offline ? " (the whole run)"
                            : " (not steady)",
@@ -269,10 +280,29 @@ static void put_slo(struct layout *l, const struct summary *s)
         layout_field(l, 0, "", "%s", beyond(s));
 }
 
+/* How many independent values would make each shown metric's claimed percentile as certain. */
+static void put_worth(struct layout *l, const struct summary *s, unsigned metrics)
+{
+    struct parts p = {0};
+    if (slice_is(slice_of(s->run.mode), "offline"))
+        return;
+    for (int m = 0; m < LATENCY_METRICS; m++) {
+        char name[24], worth[LAYOUT_NUMBER], n[LAYOUT_NUMBER];
+        const struct latency *x = &s->latency[m];
+        if (!(metrics >> m & 1) || x->n == 0)
+            continue;
+        snprintf(name, sizeof name, "%s", latency_metric_name((enum latency_metric)m));
+        name[strlen(name) - strlen("_ms")] = '\0';
+        part(&p, "%s %s of %s", name, layout_count(floor(x->n_eff_claimed), worth),
+             layout_count((double)x->n, n));
+    }
+    if (p.n > 0)
+        layout_field(l, 0, "Worth", "at p%.5g, in independent values: %s", s->claimed, p.text);
+}
+
 static void put_stalls(struct layout *l, const struct summary *s)
 {
     char share[LAYOUT_NUMBER], longest[LAYOUT_NUMBER], left[LAYOUT_NUMBER];
-    layout_newline(l);
     if (isnan(s->stalled_share))
         return;
     layout_field(l, 0, "Stalls",
@@ -374,6 +404,20 @@ static bool failed(const struct summary *s, const char *id)
     return false;
 }
 
+static void put_longer(struct layout *l, const struct summary *s)
+{
+    const int64_t minute_ns = INT64_C(60000000000);
+    char number[LAYOUT_NUMBER];
+    if (s->run.duration_ns > 0) {
+        int64_t minutes = (2 * s->run.duration_ns + minute_ns - 1) / minute_ns;
+        layout_field(l, 0, "Next", "the same for longer: --duration %" PRId64 "m",
+                     minutes > 2 ? minutes : 2);
+    } else {
+        layout_field(l, 0, "Next", "the same for longer: --num-prompts %s, or --duration 2m",
+                     plain(2 * (double)s->offered, number));
+    }
+}
+
 /* One thing worth trying after this run. */
 static void put_next(struct layout *l, const struct summary *s)
 {
@@ -389,8 +433,11 @@ static void put_next(struct layout *l, const struct summary *s)
         layout_field(l, 0, "Next", "half that --request-rate, to see the server keep up");
     else if (failed(s, "overload"))
         layout_field(l, 0, "Next", "--request-rate %s, below what the server reached here", rate);
-    else if (failed(s, "steady-window") || failed(s, "window-length") || failed(s, "sample-size"))
-        layout_field(l, 0, "Next", "the same for longer: a larger --num-prompts, or --duration 2m");
+    else if (failed(s, "intervals") && slice_is(slice_of(s->ground.bar), "waiting"))
+        layout_field(l, 0, "Next", "--request-rate %s, further from the server's limit", rate);
+    else if (failed(s, "steady-window") || failed(s, "window-length") || failed(s, "sample-size") ||
+             failed(s, "intervals"))
+        put_longer(l, s);
     else if (failed(s, "closed-loop"))
         layout_field(l, 0, "Next",
                      "--request-rate %s, to see latency under a demand that does not "
@@ -449,6 +496,8 @@ void report_text(const struct summary *s, const struct report_style *style, stru
     put_slo(&l, s);
     bool marked = tables_latency(&l, s, metrics);
     tables_ladder(&l, s);
+    layout_newline(&l);
+    put_worth(&l, s, metrics);
     put_stalls(&l, s);
     put_instrument(&l, s);
     put_checks(&l, s, style);

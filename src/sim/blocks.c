@@ -157,6 +157,13 @@ void blocks_share(struct blocks *b, const uint32_t *table, size_t n)
     }
 }
 
+/* The queue goes round all blocks, so the next one has long left the cache when its turn comes: it
+ * is called for one turn ahead. */
+static void fetch_first(const struct blocks *b)
+{
+    __builtin_prefetch(&b->each[b->each[b->total].next], 1);
+}
+
 bool blocks_take(struct blocks *b, uint32_t *table, size_t n)
 {
     if ((int64_t)n > b->idle)
@@ -168,6 +175,7 @@ bool blocks_take(struct blocks *b, uint32_t *table, size_t n)
             unpublish(b, block);
         b->each[block].holds = 1;
         table[i] = block;
+        fetch_first(b);
     }
     return true;
 }
@@ -181,10 +189,14 @@ void blocks_publish(struct blocks *b, uint32_t block, uint64_t hash)
     b->each[block].hash = hash;
 }
 
+enum { AHEAD = 8 }; /* blocks called for before they are given up */
+
 void blocks_release(struct blocks *b, const uint32_t *table, size_t n)
 {
     while (n-- > 0) {
         struct block *it = &b->each[table[n]];
+        if (n >= AHEAD)
+            __builtin_prefetch(&b->each[table[n - AHEAD]], 1);
         if (it->holds == 0)
             BUG("a block was given up that nobody held");
         if (--it->holds == 0)

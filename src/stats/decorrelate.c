@@ -23,12 +23,14 @@ static void average(const double *x, size_t size, size_t batches, double *means)
 
 /* The covariances at lags 0…, divided by n at all lags, which keeps them small where they are
  * uncertain. Returns how many there are before the sum of a pair, 2t and 2t + 1, is not positive;
- * `cov` has room for n. */
+ * `cov` has room for n. The mean is that of differences from the first value: of equal values
+ * nothing may be left, or what is left of rounding looks wholly correlated. */
 static size_t autocovariances(const double *x, size_t n, double *cov)
 {
     double mean = 0;
     for (size_t i = 0; i < n; i++)
-        mean += x[i] / (double)n;
+        mean += (x[i] - x[0]) / (double)n;
+    mean += x[0];
     for (size_t lag = 0; lag < n; lag++) {
         double sum = 0;
         for (size_t i = lag; i < n; i++)

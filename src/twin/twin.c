@@ -434,7 +434,9 @@ void twin_wait(struct twin *t, int64_t until_ns)
 static struct load_spec warmup_spec(const struct twin_load *load)
 {
     int64_t users = WARMUP_CONCURRENCY;
-    if (load->load.max_concurrency > 0)
+    if (load->warmup_users > 0)
+        users = load->warmup_users;
+    else if (load->load.max_concurrency > 0)
         users = earliest(users, load->load.max_concurrency);
     if (load->warmup_requests < (uint64_t)users)
         users = (int64_t)load->warmup_requests;

@@ -35,6 +35,7 @@ struct twin_load { /* one load point */
     struct load_spec load;           /* times relative to its start */
     const struct workload *workload;
     uint64_t warmup_requests;
+    int64_t warmup_users;            /* at once; 0: those of the load, at most 16 */
     bool from_idle;                  /* forget what the load before left in the engine: its requests, its cache */
 };
 

@@ -160,8 +160,19 @@ def test_a_comparison_is_judged_anew(compare, loadline):
     assert done.status == EXIT_DONE
     assert compare(done.file, "--fail-if", "p50 tpot worse than 20%").status == EXIT_NOT_MET
     again = compare(done.file, "--margin", "50%")
-    assert again.metric("p50 tpot")["within_margin"] and len(again.json["metrics"]) == 6
-    assert "worse <50%" in again.out
+    assert again.metric("p50 tpot")["within_margin"] and len(again.json["metrics"]) == 1
+    assert "worse <50%" in again.out and "too small to matter" in " ".join(again.out.split())
+    other = compare(done.file, "--metrics", "throughput, p50 ttft")
+    assert [m["name"] for m in other.json["metrics"]] == ["throughput", "p50 ttft"]
+
+
+def test_what_is_not_given_anew_stays_as_it_was_asked(compare, loadline):
+    done = offline(compare, ENGINE, SLOWER, "--rounds", "8", "--metrics", "p50 tpot", "--margin", "40%", "--fail-if",
+                   "p50 tpot worse than 5%")
+    again = compare(done.file)
+    assert again.status == done.status == EXIT_NOT_MET
+    assert again.json == done.json and again.out == done.out
+    assert compare(done.file, "--fail-if", "p50 tpot worse than 60%").status == EXIT_DONE
 
 
 def test_few_rounds_decide_nothing(compare):
@@ -325,12 +336,14 @@ RATE = ["--request-rate", "4"]
     ([ENGINE], ["two targets"]),
     ([ENGINE, ENGINE, ENGINE, *RATE], ["two targets"]),
     ([ENGINE, "none.db", *RATE], ["none.db", "neither a target nor a file"]),
+    (["localhost:8000", "localhost:8001", *RATE], ["localhost:8000", "neither a target nor a file", "http://"]),
     (["none.db", "none.db"], ["none.db"]),
     ([ENGINE, ENGINE], ["how much load"]),
     ([ENGINE, "sim:foo", *RATE], ["no model"]),
     ([ENGINE, ENGINE, *RATE, "--rounds", "0"], ["--rounds"]),
     ([ENGINE, ENGINE, *RATE, "--metrics", "p50 speed"], ["--metrics, column 5"]),
     ([ENGINE, ENGINE, *RATE, "--fail-if", "p99 ttft worse than 5"], ["--fail-if, column 21", "5%"]),
+    ([ENGINE, ENGINE, *RATE, "--fail-if", "p99 ttft worse by 5%"], ["--fail-if, column 16", "than"]),
     ([ENGINE, ENGINE, *RATE, "--margin", "5"], ["--margin", "5%"]),
     ([ENGINE, ENGINE, *RATE, "--margin", "0%"], ["--margin", "above 0"]),
     ([ENGINE, ENGINE, *RATE, "--rounds", "5", "--fail-if", "p99 ttft worse"], ["--fail-if", "--rounds 6"]),
@@ -395,6 +408,23 @@ def test_on_one_server_the_sides_differ_in_a_nonce(compare, serve):
     assert a[0][:16] != b[0][:16] and re.fullmatch(r"[0-9a-f]{16}", a[0][:16])
 
 
+def test_items_of_a_file_are_fresh_in_every_round_and_the_same_on_both_sides(compare, serve, folder):
+    data = folder / "prompts.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"number {i} of the prompts", "output_tokens": 4}) + "\n"
+                            for i in range(4)), encoding="utf-8")
+    options = ["--max-concurrency", "1", "--num-prompts", "4", "--warmup-requests", "0", "--dataset-name", "custom",
+               "--dataset-path", data, "--rounds", "2", "--model", MODEL]
+    a, b = serve(), serve()
+    assert compare(a.url, b.url, *options).status in MEASURED
+    first, second = sorted(prompts(a)[-8:-4]), sorted(prompts(a)[-4:])
+    assert sorted(prompts(b)[-8:-4]) == first and sorted(prompts(b)[-4:]) == second
+    assert len({text[:16] for text in first}) == len({text[:16] for text in second}) == 1
+    assert first[0][:16] != second[0][:16]
+    a = serve()
+    assert compare(a.url, serve().url, *options, "--cache-bust", "off").status in MEASURED
+    assert sorted(prompts(a)[-8:-4]) == sorted(prompts(a)[-4:])
+
+
 def test_one_engine_serves_neither_side_from_the_others_cache(compare, loadline):
     port = free_port()
     process = loadline.start("sim", "llama-3.1-8b@h100", "--listen", f"127.0.0.1:{port}", "-q")
@@ -455,6 +485,19 @@ def test_an_interrupt_leaves_a_comparison_of_what_there_is(loadline, serve, fold
     assert not list(folder.glob("*-wal"))
 
 
+def test_an_interrupt_in_the_first_round_leaves_a_file_that_says_so(loadline, serve, folder):
+    a, b = serve(), serve(gap=0.02)
+    file = folder / "cut.db"
+    process = loadline.start("compare", a.url, b.url, "--max-concurrency", "2", "--duration", "60s", "--warmup-requests", "0",
+                             "--dataset-name", "random", "--random-input-len", "12", "--random-output-len", "8", "--model", MODEL, "-o", file)
+    wait_until(lambda: len(bodies(a)) > 8, 30)
+    process.send_signal(signal.SIGINT)
+    done = check_alive(loadline.finish(process))
+    assert done.status == EXIT_INTERRUPTED, done
+    assert done.out.startswith("INVALID  0 interleaved rounds: it was stopped after 0 of 10 rounds")
+    assert loadline("report", file).out == done.out
+
+
 # --- commands before a block -------------------------------------------------------------------------------------
 
 
@@ -471,7 +514,7 @@ def test_commands_run_before_each_block_of_their_side(compare, serve, folder):
 def test_commands_start_the_engine_that_is_measured(compare, folder):
     port = free_port()
     script = folder / "serve.sh"
-    script.write_text(f'[ ! -f pid ] || kill -9 "$(cat pid)"\n{PROGRAM} sim "$1" --listen 127.0.0.1:{port} -q &\n'
+    script.write_text(f'[ ! -f pid ] || kill -9 "$(cat pid)"\n{PROGRAM} sim "$1" --listen 127.0.0.1:{port} -q >engine.log 2>&1 &\n'
                       'echo $! > pid\n', encoding="utf-8")
     url = f"http://127.0.0.1:{port}"
     try:

@@ -14,6 +14,7 @@ import json
 import math
 import re
 import sqlite3
+import statistics
 import sys
 from fractions import Fraction
 
@@ -22,6 +23,8 @@ FILL_E2ES = 5            # mean end-to-end latencies until the load has filled u
 WINDOW_MIN_REQUESTS = 10
 LEVELS = 1000            # parts of the run whose mean in flight is looked at
 BATCHES = 20
+CLAIM_LEAST_REQUESTS, CLAIM_LEAST_TURNOVERS, CLAIM_MOST_MEMORY, CLAIM_MOST_RHO = 400, 15, 0.075, 0.7
+CLAIM_LAG, CLAIM_LAG_TTFTS = 10, 5
 WIDE_FLOOR_NS = 1_000_000
 TOLERANCE = 1e-9         # relative; the program sums in another order
 
@@ -99,6 +102,58 @@ def least_claim(p, c=0.95):
     return h + 1
 
 
+@functools.lru_cache(maxsize=None)
+def tail_worth(p):
+    """How much more the p-quantile of an Ornstein-Uhlenbeck process is worth than its median (tanh-sinh quadrature)."""
+    z = statistics.NormalDist().inv_cdf(p)
+
+    def integral(z2):
+        total, h = 0.0, 1 / 64
+        for k in range(-256, 257):
+            u = math.pi / 2 * math.sinh(k * h)
+            share = 1 / (1 + math.exp(-2 * u))  # of the way from 0 to π/2
+            weight = math.pi / 2 * math.cosh(k * h) / math.cosh(u) ** 2
+            sine = math.sin(math.pi / 2 * share)
+            if 0 < sine < 1:
+                total -= h * weight * math.log(sine) * math.exp(-z2 / (1 + sine))
+        return total
+    return integral(0) * p * (1 - p) / (integral(z * z) / 4)
+
+
+def lagged_correlation(x, lag):
+    mean = math.fsum(x) / len(x)
+    d = [v - mean for v in x]
+    squares = math.fsum(v * v for v in d)
+    if squares <= 1e-24 * len(x) * max(1.0, mean * mean):
+        return 0.0
+    return math.fsum(a * b for a, b in zip(d, d[lag:])) / squares
+
+
+def normal_scores(x):
+    order = sorted(x)
+    score = {}
+    for value in set(x):
+        low, high = bisect.bisect_left(order, value), bisect.bisect_right(order, value)
+        score[value] = statistics.NormalDist().inv_cdf((low + high) / 2 / len(x))
+    return [score[value] for value in x]
+
+
+def line_slope(points):
+    """Least squares: the slope, and how many of its standard errors it is from 0."""
+    n = len(points)
+    if n < 3:
+        return 0.0, 0.0
+    mx, my = (math.fsum(c) / n for c in zip(*points))
+    sxx = math.fsum((x - mx) ** 2 for x, _ in points)
+    sxy = math.fsum((x - mx) * (y - my) for x, y in points)
+    syy = math.fsum((y - my) ** 2 for _, y in points)
+    if sxx <= 0 or sxy == 0:
+        return 0.0, 0.0
+    slope = sxy / sxx
+    rest = (syy - slope * sxy) / (n - 2)
+    return slope, slope / math.sqrt(rest / sxx) if rest > 0 else math.copysign(math.inf, slope)
+
+
 def batches(values):
     """Twenty, of sizes that differ by one at most."""
     n = len(values)
@@ -110,7 +165,7 @@ class Certainty:
     """Variance of a share, from its batch means and the variance of one value that n independent ones would have."""
 
     def __init__(self, p, n, means=None, floor=0.0):
-        self.variance, self.rho, self.df, self.bound = p * (1 - p) / n, 0.0, 0.0, False
+        self.variance, self.rho, self.df, self.bound = max(p * (1 - p) / n, floor), 0.0, 0.0, False
         if means is not None:
             mean = math.fsum(means) / BATCHES
             d = [m - mean for m in means]
@@ -125,8 +180,24 @@ class Certainty:
             self.bound = rho <= 0.5
         self.n_eff = p * (1 - p) / self.variance
 
+    def claim(self, ground, median, p):
+        """What the load allows of it."""
+        own = max(self.rho, 0.0)
+        rho = max(own, ground["in_flight_rho"])
+        self.bound = self.df > 0 and rho <= CLAIM_MOST_RHO and ground["barred_by"] == "none"
+        if self.df > 0 and rho < 1:
+            wider = (1 + rho) / (1 - rho) * (1 - own) / (1 + own)
+            self.variance, self.n_eff = self.variance * wider, self.n_eff / wider
+            self.df = BATCHES * (1 - rho) / (1 + rho) - 1
+        most = tail_worth(p) * median.n_eff
+        if median is not self and self.n_eff > most:
+            self.variance, self.n_eff = self.variance * self.n_eff / most, most
+            self.df, self.bound = min(self.df, median.df), self.bound and median.bound
+        self.bound = self.bound and self.n_eff >= least_claim(p)
+        return self
+
     def ranks(self, p, n):
-        if not self.bound or self.n_eff < least_claim(p):
+        if not self.bound:
             return 0, n + 1
         half = t_quantile(0.975, self.df) * n * math.sqrt(self.variance)
         return max(0, math.floor(n * p - half)), min(n + 1, math.ceil(n * p + half))
@@ -152,15 +223,15 @@ def certainty_of_values(values, p, quantile):
 def certainty_of_gaps(pools, p, quantile):
     """Of lists of gaps, one a request: the share at or below the quantile is a ratio of sums over requests."""
     n, requests = sum(map(len, pools)), len(pools)
-    if requests < 2 * BATCHES:
-        return Certainty(p, n)
 
     def judge(within):
         counts = [sum(within(gap) for gap in pool) for pool in pools]
         share = sum(counts) / n
         d = [(k - share * len(pool)) / (n / requests) for k, pool in zip(counts, pools)]
         spread = math.fsum(x * x for x in d) / requests
-        return Certainty(p, n, [math.fsum(part) / len(part) for part in batches(d)], spread / requests)
+        enough = requests >= 2 * BATCHES
+        means = [math.fsum(part) / len(part) for part in batches(d)] if enough else None
+        return Certainty(p, n, means, spread / requests)
     out = judge(lambda gap: gap <= quantile)
     every = [gap for pool in pools for gap in pool]
     if every.count(quantile) > 1 and any(gap < quantile for gap in every):
@@ -192,26 +263,34 @@ def settle(x):
     if not found:
         first, second = math.fsum(x[:half]), math.fsum(x[len(x) - half:])
         return 0, len(x) >= 20 and abs(second - first) <= 0.01 * abs(second)
-    low, high = min(x[half:]), max(x[half:])
-    return min(cut, mser5([min(max(v, low), high) for v in x[:half]] + x[half:])[0]), True
+    low, high, mean = min(x[half:]), max(x[half:]), math.fsum(x[half:]) / (len(x) - half)
+    filled = next((i for i, v in enumerate(x[:half]) if v >= mean), half)
+    clipped = [min(v, high) for v in x[:filled]] + [min(max(v, low), high) for v in x[filled:half]]
+    return min(cut, mser5(clipped + x[half:])[0]), True
 
 
-def describe(values, keys, certainty):
+def describe(values, keys, certainty, ground):
     """One latency of the summary, from values in ns in time order."""
     flat = [v for part in values for v in part] if values and isinstance(values[0], list) else values
     if not flat:
         return {"n": 0, "n_eff": 0, "mean": None, "std": None, "min": None, "max": None, "tail_ratio": None,
-                "percentiles": dict.fromkeys(keys), "ci95": {key: [None, None] for key in keys}}
+                "percentiles": dict.fromkeys(keys), "ci95": {key: [None, None] for key in keys},
+                "n_eff_of": dict.fromkeys(keys, 0)}
     x = sorted(flat)
     n = len(x)
     mean = math.fsum(x) / n
-    out = {"n": n, "mean": mean / 1e6, "min": x[0] / 1e6, "max": x[-1] / 1e6, "percentiles": {}, "ci95": {},
+    median = certainty(values, 0.5, percentile(x, "50"))
+    median.claim(ground, median, 0.5)
+    out = {"n": n, "mean": mean / 1e6, "min": x[0] / 1e6, "max": x[-1] / 1e6,
+           "percentiles": {}, "ci95": {}, "n_eff_of": {},
            "std": math.sqrt(math.fsum((v - mean) ** 2 for v in x) / (n - 1)) / 1e6 if n > 1 else None,
            "tail_ratio": percentile(x, "99") / percentile(x, "50") if percentile(x, "50") > 0 else None,
-           "n_eff": certainty(values, 0.5, percentile(x, "50")).n_eff}
+           "n_eff": median.n_eff}
     for key in keys:
         p = float(Fraction(key) / 100)
-        low, high = certainty(values, p, percentile(x, key)).ranks(p, n)
+        certain = certainty(values, p, percentile(x, key)).claim(ground, median, p)
+        low, high = certain.ranks(p, n)
+        out["n_eff_of"][key] = certain.n_eff
         out["percentiles"][key] = percentile(x, key) / 1e6
         out["ci95"][key] = [x[low - 1] / 1e6 if low >= 1 else None, x[high - 1] / 1e6 if high <= n else None]
     return out
@@ -292,7 +371,9 @@ class Run:
         self.end = max(self.end, 1)
         e2e = [q.value["e2e"] for q in measured if q.ok and q.value["e2e"] is not None]
         fill = int(FILL_E2ES * math.fsum(e2e) / len(e2e)) if e2e else 0
-        self.start, self.steady = 0, False
+        self.start, self.steady, self.filled = 0, False, False
+        self.search = {"start_by": "none", "fill_s": fill / 1e9, "in_flight_s": None, "in_flight_settled": False,
+                       "tpot_s": None, "tpot_settled": False}
         if not offline:
             self.cut_warm_up(fill)
         self.seconds = (self.end - self.start) / 1e9
@@ -301,15 +382,24 @@ class Run:
 
     def cut_warm_up(self, fill):
         parts = [self.end * k // LEVELS for k in range(LEVELS + 1)]
-        cut, settled = settle(self.levels(parts)) if self.requests else (0, True)
         paced = [q for q in self.measured if q.ok and q.intended_ns <= self.end and q.value["tpot"] is not None]
-        tpot_cut, tpot_settled = settle([q.value["tpot"] for q in paced]) if paced else (0, True)
-        self.start = max(fill, self.end * cut // LEVELS, paced[tpot_cut].intended_ns if tpot_cut else 0)
+        starts, agreed = [("fill", fill)], True
+        for name, values, at in (
+                ("in_flight", self.levels(parts) if self.requests else [], lambda cut: self.end * cut // LEVELS),
+                ("tpot", [q.value["tpot"] for q in paced], lambda cut: paced[cut].intended_ns if cut else 0)):
+            if not values:
+                continue
+            cut, settled = settle(values)
+            self.search[name + "_s"], self.search[name + "_settled"] = at(cut) / 1e9, settled
+            agreed = agreed and settled
+            if settled:
+                starts.append((name.replace("_", "-"), at(cut)))
+        by, self.start = max(starts, key=lambda start: start[1])  # of equals the first
         completed = sum(q.ok and self.holds(q.intended_ns) for q in self.measured)
-        if fill > self.end // 2 or completed < WINDOW_MIN_REQUESTS:
-            self.start = 0
-        else:
-            self.steady = settled and tpot_settled
+        self.filled = fill <= self.end // 2 and completed >= WINDOW_MIN_REQUESTS
+        self.start = self.start if self.filled else 0
+        self.search["start_by"] = by if self.filled else "none"
+        self.steady = self.filled and agreed
 
     def levels(self, parts):
         """Mean in flight between each two of the moments."""
@@ -366,12 +456,52 @@ class Run:
             peak = level if at <= self.start else max(peak, level)
         return {"mean": area / (self.end - self.start), "peak": peak}
 
-    def latency(self, keys):
+    def overloaded(self, levels):
+        length = self.end - self.start
+        slope, t = line_slope([((k + 0.5) / BATCHES, level) for k, level in enumerate(levels)])
+        growing = t > t_quantile(0.975, BATCHES - 2)
+        if growing and not self.filled:
+            points = [(q.intended_ns, q.value["e2e"]) for q in self.sample if q.value["e2e"] is not None]
+            slope, t = line_slope(points)
+            growing = len(points) >= 3 and t > t_quantile(0.975, len(points) - 2) and \
+                slope * length > 0.5 * math.fsum(y for _, y in points) / len(points)
+        sent = [q for q in self.requests if q.outcome != "dropped"]
+        offered = sum(self.holds(q.intended_ns) for q in sent)
+        return growing and offered > 0 and sum(self.holds(q.end_ns) for q in sent) < 0.98 * offered
+
+    def ground(self):
+        """What the load allows to claim."""
+        spans = [q.value["e2e"] / 1e9 for q in self.sample if q.value["e2e"] is not None]
+        waits = [q.value["ttft"] for q in self.sample if q.value["ttft"] is not None]
+        waits = waits or [q.value["e2e"] for q in self.sample if q.value["e2e"] is not None]
+        n = len(waits)
+        turnover = math.fsum(x * x for x in spans) / math.fsum(spans) if spans and math.fsum(spans) > 0 else None
+        lag, memory = CLAIM_LAG, None
+        if n > 0:
+            places = math.ceil(CLAIM_LAG_TTFTS * percentile(sorted(waits), "50") / 1e9 * n / self.seconds)
+            lag = max(lag, min(places, n))
+        if n > lag:
+            memory = lagged_correlation(normal_scores(waits), lag)
+        length = self.end - self.start
+        levels = self.levels([self.start + length * k // BATCHES for k in range(BATCHES + 1)])
+        level = math.fsum(levels) / BATCHES
+        spread = math.sqrt(math.fsum((x - level) ** 2 for x in levels) / (BATCHES - 1))
+        rho = max(0.0, lagged_correlation(levels, 1)) if spread > 0.01 * level else 0.0
+        turnovers = self.seconds / turnover if turnover else None
+        bars = (("overload", self.overloaded(levels)), ("unsteady", not self.steady),
+                ("few-requests", n < CLAIM_LEAST_REQUESTS or memory is None),
+                ("short", turnovers is None or turnovers < CLAIM_LEAST_TURNOVERS),
+                ("waiting", memory is not None and memory + 1 / math.sqrt(n) > CLAIM_MOST_MEMORY),
+                ("drift", rho > CLAIM_MOST_RHO))
+        return {"barred_by": next((name for name, barred in bars if barred), "none"), "turnover_s": turnover,
+                "turnovers": turnovers, "memory": memory, "memory_lag": lag, "in_flight_rho": rho}
+
+    def latency(self, keys, ground):
         out = {f"{m}_ms": describe([q.value[m] for q in self.sample if q.value[m] is not None], keys,
-                                   certainty_of_values)
+                                   certainty_of_values, ground)
                for m in ("ttft", "ttft_service", "ttfa", "tpot", "e2e", "connect")}
         pools = [q.kept_gaps()[0] for q in self.sample]
-        out["itl_ms"] = describe([pool for pool in pools if pool], keys, certainty_of_gaps)
+        out["itl_ms"] = describe([pool for pool in pools if pool], keys, certainty_of_gaps, ground)
         return out
 
     def stalls(self):
@@ -397,7 +527,8 @@ class Run:
                 "fraction": good / len(self.offered) if self.offered else None}
 
     def slo(self, bound):
-        misses = sum(not q.meets(bound["metric"], bound["limit_ms"] * 1e6) for q in self.offered)
+        limits = bound["limits_ms"].items()
+        misses = sum(not all(q.meets(metric, limit * 1e6) for metric, limit in limits) for q in self.offered)
         n, allowed = len(self.offered), 1 - bound["percentile"] / 100
         return {"offered": n, "misses": misses, "miss_share": misses / n if n else None,
                 "met": n > 0 and misses / n <= allowed * (1 + 1e-12)}
@@ -412,9 +543,10 @@ class Run:
         cached = [q.cached_tokens for q in ok if q.cached_tokens is not None]
         spoken = [q for q in ok if q.output_tokens is not None and q.events > 0]
         events = sum(q.events for q in self.measured)
+        ground = self.ground()
         out = {
             "window": {"start_s": self.start / 1e9, "end_s": self.end / 1e9, "steady": self.steady,
-                       "warmup_requests": self.warmup},
+                       "warmup_requests": self.warmup, **self.search},
             "requests": {"offered": len(self.measured), "completed": len(ok), "errors": errors,
                          "sent": sum(q.sent_ns is not None for q in self.measured),
                          "failed": sum(errors.values()),
@@ -426,14 +558,17 @@ class Run:
                        if spoken else None},
             "throughput": self.throughput(),
             "concurrency": self.concurrency(),
-            "latency": self.latency(list(told["latency"]["ttft_ms"]["percentiles"])),
+            "intervals": ground,
+            "latency": self.latency(list(told["latency"]["ttft_ms"]["percentiles"]), ground),
             "stalls": self.stalls(),
-            "instrument": {
+        }
+        virtual = json.loads(self.run["context_json"] or "{}").get("simulated") == "in virtual time"
+        if not virtual:  # which has no instrument
+            out["instrument"] = {
                 "rx_stamped_fraction": 1 - sum(q.unstamped for q in self.measured) / events if events else None,
                 "censored_fraction": sum(q.censored for q in self.measured) / events if events else None,
                 "censored_ours_fraction": sum(q.censored_ours for q in self.measured) / events if events else None,
-            },
-        }
+            }
         if told["goodput"].get("bounds"):
             out["goodput"] = self.goodput(told["goodput"]["bounds"])
         if "slo" in told:

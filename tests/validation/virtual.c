@@ -106,7 +106,6 @@ static int offer(struct virtual_server *v, const struct load_point *p, struct lo
                                   .from_idle = p->from_idle};
     struct twin_observer observer = {take, NULL, s};
     twin_run(v->twin, &twin_load, &observer, &run);
-    v->now_ns += run.drained_ns;
     workload_close(w);
     for (size_t i = 0; i < s->n; i++) {
         samples_sort(&s->out[i].set);
@@ -153,7 +152,7 @@ int virtual_climb(void *context, const struct load_point *points, size_t n, stru
 
 int64_t virtual_now_ns(void *context)
 {
-    return ((struct virtual_server *)context)->now_ns;
+    return twin_now_ns(((struct virtual_server *)context)->twin);
 }
 
 struct runner virtual_runner(struct virtual_server *v)

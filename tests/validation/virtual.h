@@ -11,7 +11,6 @@ struct virtual_server { /* one engine under one workload */
     struct twin *twin;
     struct workload_spec workload;
     uint64_t seed;      /* of this trial: prompts, arrivals and noise follow from it */
-    int64_t now_ns;     /* virtual time spent */
     uint64_t warmup_requests;
 };
 

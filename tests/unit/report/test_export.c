@@ -72,6 +72,19 @@ static void json_holds_what_the_summary_holds(void **state)
     SAME(o, "window/start_s", s.window_start_s);
     SAME(o, "window/end_s", s.window_end_s);
     assert_true(json_is_true(at(o, "window/steady")));
+    assert_string_equal(json_string_value(at(o, "window/start_by")), s.search.by);
+    SAME(o, "window/fill_s", s.search.fill_s);
+    SAME(o, "window/tpot_s", s.search.tpot_s);
+    assert_true(json_is_true(at(o, "window/in_flight_settled")));
+    assert_string_equal(json_string_value(at(o, "intervals/barred_by")), "none");
+    SAME(o, "intervals/claimed_percentile", 99);
+    SAME(o, "intervals/turnover_s", 0.23); /* 50 ms and nine gaps of 20 */
+    SAME(o, "intervals/turnovers", s.ground.turnovers);
+    SAME(o, "intervals/memory", s.ground.memory);
+    SAME(o, "intervals/memory_lag", 10);
+    SAME(o, "intervals/in_flight_rho", s.ground.in_flight_rho);
+    assert_int_equal(json_array_size(at(o, "changes/in_flight")), 0);
+    assert_true(json_is_array(at(o, "changes/tpot_ms")));
     SAME(o, "requests/offered", 1000);
     SAME(o, "requests/sent", 1000);
     SAME(o, "requests/completed", 999);
@@ -108,6 +121,8 @@ static void json_holds_what_the_summary_holds(void **state)
             assert_true(json_is_null(json_array_get(at(j, "ci95/50"), 0)));
             continue;
         }
+        SAME(j, "n_eff", l->n_eff);
+        SAME(j, "n_eff_of/99", l->n_eff_of[4]);
         SAME(j, "mean", l->mean);
         SAME(j, "std", l->sd);
         SAME(j, "tail_ratio", l->tail_ratio);
@@ -127,6 +142,37 @@ static void json_holds_what_the_summary_holds(void **state)
         assert_true(json_is_string(at(c, "severity")) && json_is_string(at(c, "status")) &&
                     json_is_string(at(c, "threshold")) && json_is_string(at(c, "advice")));
     }
+    json_decref(o);
+    summary_release(&s);
+    fixture_close(&f);
+}
+
+static void changes_are_told_and_null_where_none_could_be_seen(void **state)
+{
+    struct fixture f;
+    struct summary s;
+    (void)state;
+    fixture_open(&f);
+    fixture_fill_good(&f);
+    for (size_t i = 700; i < 1000; i++)
+        f.list[i].last_token_ns += 18 * MS; /* over nine gaps */
+    fixture_summarise(&f, NULL, &s);
+    json_t *o = json_of_summary(&s);
+    assert_int_equal(json_array_size(at(o, "changes/tpot_ms")), 1);
+    json_t *c = json_array_get(at(o, "changes/tpot_ms"), 0);
+    assert_true(fabs(json_number_value(at(c, "at_s")) - 70) < 2);
+    assert_true(fabs(json_number_value(at(c, "before")) - 20) < 0.1);
+    assert_true(fabs(json_number_value(at(c, "after")) - 22) < 0.1);
+    json_decref(o);
+    summary_release(&s);
+    fixture_close(&f);
+
+    fixture_open(&f);
+    for (unsigned i = 0; i < 12; i++)
+        fixture_add(&f, i, 100.0 * i, 50, 20, 10);
+    fixture_summarise(&f, NULL, &s);
+    o = json_of_summary(&s);
+    assert_true(json_is_null(at(o, "changes/tpot_ms")));
     json_decref(o);
     summary_release(&s);
     fixture_close(&f);
@@ -243,6 +289,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_holds_what_the_summary_holds),
+        cmocka_unit_test(changes_are_told_and_null_where_none_could_be_seen),
         cmocka_unit_test(in_virtual_time_the_instrument_is_null),
         cmocka_unit_test(a_series_holds_its_runs),
         cmocka_unit_test(csv_has_a_line_for_every_request_and_quotes_what_needs_it),

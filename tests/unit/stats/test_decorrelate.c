@@ -87,6 +87,10 @@ static void constants_and_short_series_are_no_trouble(void **state)
     struct decorrelated d;
     decorrelate(x, 100, means, &d);
     assert_true(d.found && d.n == 100 && d.size == 1);
+    for (size_t i = 0; i < 100; i++)
+        x[i] = 2e7 / 3; /* whose sum rounds */
+    decorrelate(x, 100, means, &d);
+    assert_true(d.found && d.n == 100 && d.rho1 == 0);
     decorrelate(x, 19, means, &d);
     assert_true(!d.found && d.n == 0);
     decorrelate(x, 0, means, &d);

@@ -245,6 +245,28 @@ static void cache_bust_on_and_off_are_obeyed_and_the_warm_up_never_warms_the_run
     }
 }
 
+static void salted_loads_of_a_file_have_each_a_nonce_of_its_own(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    struct prompt p[2][3], warm[2];
+    for (uint64_t side = 0; side < 2; side++) {
+        struct workload *w = open_text(three, (struct workload_spec){.nonce_salt = side + 1});
+        for (uint64_t i = 0; i < 3; i++)
+            workload_draw(w, false, i, &a, &p[side][i]);
+        workload_draw(w, true, 0, &a, &warm[side]);
+        workload_close(w);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(p[0][i].text.n, p[1][i].text.n);
+        assert_memory_not_equal(p[0][i].text.p, p[1][i].text.p, 16);
+        assert_memory_equal(p[0][i].text.p, p[0][0].text.p, 16); /* one for all of a side */
+        assert_memory_equal(p[0][i].text.p + 16, p[1][i].text.p + 16, p[0][i].text.n - 16);
+    }
+    assert_memory_not_equal(warm[0].text.p, warm[1].text.p, 16);
+    arena_release(&a);
+}
+
 static void output_len_and_ladder_override_the_data(void **state)
 {
     (void)state;
@@ -349,6 +371,7 @@ int main(void)
         cmocka_unit_test(every_bad_line_is_named_with_what_to_write_instead),
         cmocka_unit_test(items_come_in_the_files_order_and_again_with_a_nonce),
         cmocka_unit_test(cache_bust_on_and_off_are_obeyed_and_the_warm_up_never_warms_the_run),
+        cmocka_unit_test(salted_loads_of_a_file_have_each_a_nonce_of_its_own),
         cmocka_unit_test(output_len_and_ladder_override_the_data),
         cmocka_unit_test(a_nonce_in_messages_leaves_them_json_and_heads_the_users_text),
         cmocka_unit_test(files_that_cannot_be_used_are_explained),

@@ -578,6 +578,34 @@ static void a_nonce_in_a_pool_prompt_replaces_ids_and_breaks_the_shared_prefix(v
     arena_release(&a);
 }
 
+static void salted_loads_of_a_pool_share_no_first_ids(void **state)
+{
+    (void)state;
+    uint32_t pool[500];
+    for (uint32_t i = 0; i < 500; i++)
+        pool[i] = i;
+    struct workload_spec spec = random_spec(100, 10, 0);
+    struct tokenization t = {.pool = pool, .pool_count = 500};
+    struct arena a = {0};
+    struct prompt p[2][3], warm[2];
+    for (uint64_t side = 0; side < 2; side++) {
+        spec.nonce_salt = side + 1;
+        struct workload *w = open_ok(&spec);
+        workload_set_tokenization(w, &t);
+        for (uint64_t i = 0; i < 3; i++)
+            workload_draw(w, false, i, &a, &p[side][i]);
+        workload_draw(w, true, 0, &a, &warm[side]);
+        workload_close(w);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(p[0][i].token_count, 100);
+        assert_memory_not_equal(p[0][i].tokens, p[1][i].tokens, 4 * sizeof(uint32_t));
+        assert_memory_equal(p[0][i].tokens + 4, p[1][i].tokens + 4, 96 * sizeof(uint32_t));
+    }
+    assert_memory_not_equal(warm[0].tokens, warm[1].tokens, 4 * sizeof(uint32_t));
+    arena_release(&a);
+}
+
 /* ---- determinism ---- */
 
 static void warm_up_and_run_and_seeds_and_indices_all_differ(void **state)
@@ -693,6 +721,7 @@ int main(void)
         cmocka_unit_test(salted_loads_differ_in_their_nonce_alone),
         cmocka_unit_test(salted_loads_differ_request_by_request_where_nonces_do),
         cmocka_unit_test(a_nonce_in_a_pool_prompt_replaces_ids_and_breaks_the_shared_prefix),
+        cmocka_unit_test(salted_loads_of_a_pool_share_no_first_ids),
         cmocka_unit_test(warm_up_and_run_and_seeds_and_indices_all_differ),
         cmocka_unit_test(draws_are_the_same_from_any_thread_in_any_order),
     };
