@@ -172,12 +172,12 @@ static int refuse(enum capacity_basis basis, const struct plan_view *v, const ch
                  path, path);
         return 1;
     default:
-        if (isfinite(x->more_s) && x->more_s > 0)
+        if (isfinite(x->more_s) && x->more_s * 1e9 > (double)v->read->sweep.spec.budget_ns)
             snprintf(longer, sizeof longer, ", of about %s",
                      units_format_ns((int64_t)(x->more_s * 1e9), time, sizeof time));
         term_say("UNDECIDED: no level of the sweep in %s was shown to meet its SLO, so there is no "
-                 "floor to plan by. Sweep again with a longer --budget%s (or --duration, of given "
-                 "levels)",
+                 "floor to plan by. Sweep again with a longer --budget%s, or --duration of given "
+                 "levels",
                  path, longer);
         return 1;
     }

@@ -10,8 +10,7 @@ static const double seconds_per_hour = 3600;
 static bool any_below(const struct sweep *s, const struct level *ceiling)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->levels[i].point.kind == s->spec.kind &&
-            level_load(&s->levels[i]) < level_load(ceiling))
+        if (level_on_curve(&s->levels[i]) && level_load(&s->levels[i]) < level_load(ceiling))
             return true;
     return false;
 }
@@ -65,6 +64,8 @@ static struct capacity_cost cost_of(const struct capacity_unit *u, double per_ho
                                     double requests_per_s)
 {
     double successes = requests_per_s * seconds_per_hour * u->success_share;
+    if (!(successes > 0)) /* nothing asked for: a cost of nothing is none */
+        successes = NAN;
     return (struct capacity_cost){
         .per_hour = per_hour,
         .per_1k_requests = per_hour / successes * 1e3,

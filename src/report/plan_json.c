@@ -121,7 +121,7 @@ static json_t *headroom_object(const struct plan_report *r)
                                      : "default"));
     put(j, "asked_share", real(r->headroom.asked));
     put(j, "growth_share", grows ? real(r->growth.share) : json_null());
-    put(j, "growth_per_s", grows ? real((double)r->growth.per_ns / 1e9) : json_null());
+    put(j, "growth_every_s", grows ? real((double)r->growth.per_ns / 1e9) : json_null());
     put(j, "startup_s", grows ? real((double)r->startup_ns / 1e9) : json_null());
     put(j, "growth_in_startup", grows ? real(r->headroom.growth) : json_null());
     return j;
@@ -132,6 +132,7 @@ int plan_report_json(const struct plan_report *r, struct buf *out, struct err *e
     json_t *j = json_object();
     put(j, "schema", text("loadline.plan/1"));
     put(j, "tool", json_values_tool());
+    put(j, "verdict", text(plan_report_provisional(r) ? "provisional" : "valid"));
     put(j, "run", run_object(r));
     put(j, "sweep", sweep_object(r));
     put(j, "mix", mix_object(r));

@@ -33,6 +33,10 @@ struct plan_report {
     size_t around_count;
 };
 
+/* What the plan rests on was not shown beyond doubt: the floor's run is not VALID, or a level at or below the floor was
+ * shown to miss the SLO. */
+bool plan_report_provisional(const struct plan_report *r);
+
 void plan_report_text(const struct plan_report *r, const struct report_style *style,
                       struct buf *out);
 

@@ -20,14 +20,24 @@ static const struct level *level_at(const struct plan_report *r, int i)
     return i >= 0 ? &r->sweep->levels[i] : NULL;
 }
 
-/* 1.23, 12.30, 1,234; below 1 three digits. */
+/* A demand may be of hours between requests. */
+static const char *rate(double x, char *out)
+{
+    if (x > 0 && x < 0.1)
+        snprintf(out, LAYOUT_NUMBER, "%.2g", x);
+    else
+        layout_rate(x, out);
+    return out;
+}
+
+/* 1.23, 12.30, 1,234; 0.123, and below a tenth two digits. */
 static const char *money(double x, char *out)
 {
-    const double whole_from = 1000;
+    const double whole_from = 999.995;
     if (x >= 1 && x < whole_from)
         snprintf(out, LAYOUT_NUMBER, "%.2f", x);
     else if (x > 0 && x < 1)
-        snprintf(out, LAYOUT_NUMBER, x < 0.1 ? "%.2g" : "%.3f", x);
+        snprintf(out, LAYOUT_NUMBER, x < 0.1 ? "%#.2g" : "%.3f", x);
     else
         layout_rate(x, out);
     return out;
@@ -35,12 +45,18 @@ static const char *money(double x, char *out)
 
 /* ---- what it comes to ---- */
 
+bool plan_report_provisional(const struct plan_report *r)
+{
+    bool contradicted = r->result.ceiling >= 0 && isnan(r->unit.ceiling);
+    return r->floor->verdict != VERDICT_VALID || contradicted;
+}
+
 static void put_headline(struct layout *l, const struct plan_report *r)
 {
     const struct capacity_plan *low = &r->asked[0], *high = &r->asked[r->asked_count - 1];
     char line[320], from[LAYOUT_NUMBER], to[LAYOUT_NUMBER], share[LAYOUT_NUMBER];
     char few[LAYOUT_NUMBER], many[LAYOUT_NUMBER], with[96];
-    bool sound = r->floor->verdict == VERDICT_VALID;
+    bool sound = !plan_report_provisional(r);
     const char *word = sound ? "PLAN" : "PROVISIONAL";
     int64_t least = low->with_spares.replicas, most = high->with_spares.replicas;
     int64_t spares = r->terms.spares;
@@ -50,15 +66,15 @@ static void put_headline(struct layout *l, const struct plan_report *r)
                  spares == 1 ? "" : "s", share);
     else
         snprintf(with, sizeof with, "%s headroom included", share);
-    layout_rate(low->demand, from);
+    rate(low->demand, from);
     layout_count((double)least, few);
     if (r->asked_count == 1)
         snprintf(line, sizeof line, "%s %s for %s requests/s within the SLO, %s", few,
                  noun(r, least), from, with);
     else
         snprintf(line, sizeof line, "%s to %s %s for %s to %s requests/s within the SLO, %s", few,
-                 layout_count((double)most, many), noun(r, most), from,
-                 layout_rate(high->demand, to), with);
+                 layout_count((double)most, many), noun(r, most), from, rate(high->demand, to),
+                 with);
     layout_put(l, sound ? TONE_GOOD : TONE_WARN, word);
     buf_puts(l->out, "  ");
     layout_wrap(l, TONE_PLAIN, LAYOUT_LABEL, (unsigned)layout_width(slice_of(word)) + 2, line);
@@ -115,12 +131,12 @@ static void put_certificates(struct layout *l, const struct plan_report *r)
 {
     const struct level *floor = level_at(r, r->result.floor),
                        *ceiling = level_at(r, r->result.ceiling);
-    char text[4 * OBJECTIVE_TEXT], rate[LAYOUT_NUMBER], time[24];
+    char text[4 * OBJECTIVE_TEXT], shown[LAYOUT_NUMBER], time[24];
     layout_field(l, 0, "SLO", "%s", slo_text(r, text, sizeof text));
     units_format_ns(floor->window.end_ns - floor->window.start_ns, time, sizeof time);
     layout_field(l, 0, "Floor",
                  "%s requests/s a %s, shown to meet it at 5 %% over %s (run %" PRId64 ", %s)",
-                 layout_rate(r->unit.floor, rate), noun(r, 1), time, floor->run_id,
+                 rate(r->unit.floor, shown), noun(r, 1), time, floor->run_id,
                  verdict_line_word(r->floor->verdict));
     for (size_t i = 0; i < r->floor->check_count; i++) {
         const struct check *c = &r->floor->checks[i];
@@ -129,12 +145,12 @@ static void put_certificates(struct layout *l, const struct plan_report *r)
     }
     if (ceiling && isnan(r->unit.ceiling))
         layout_field(l, 0, "Ceiling",
-                     "none to count on: %s requests/s was shown to miss it too, so the server "
-                     "changed during the sweep",
-                     layout_rate(level_load(ceiling), rate));
+                     "none to count on: %s requests/s was shown to miss it too; the server "
+                     "changed during the sweep, or one of the two came by chance",
+                     rate(level_load(ceiling), shown));
     else if (ceiling)
         layout_field(l, 0, "Ceiling", "%s requests/s, shown to miss it",
-                     layout_rate(r->unit.ceiling, rate));
+                     rate(r->unit.ceiling, shown));
     else
         layout_field(l, 0, "Ceiling", "none: no level was shown to miss it");
     if (r->result.binding >= 0)
@@ -194,12 +210,32 @@ static void put_row(struct layout *l, const struct plan_report *r, enum layout_t
                     const struct columns *c, const char *name, char (*cells)[LAYOUT_NUMBER])
 {
     size_t n = isnan(r->terms.price) ? c->n - c->of_money : c->n;
+    unsigned used = c->first;
     layout_put(l, tone, name);
     for (size_t i = layout_width(slice_of(name)); i < c->first; i++)
         buf_putc(l->out, ' ');
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && used + c->width[i] <= l->columns; used += c->width[i++])
         layout_cell(l, tone, c->width[i], cells[i]);
     layout_newline(l);
+}
+
+/* Absurd demands are told with fewer digits; the JSON has them all. */
+static void fit(double x, unsigned width, char *cell)
+{
+    if (layout_width(slice_of(cell)) >= width)
+        snprintf(cell, LAYOUT_NUMBER, "%.2g", x);
+}
+
+static void cell_count(double x, unsigned width, char *cell)
+{
+    layout_count(x, cell);
+    fit(x, width, cell);
+}
+
+static void cell_money(double x, unsigned width, char *cell)
+{
+    money(x, cell);
+    fit(x, width, cell);
 }
 
 static const struct columns deployment_columns = {14, {8, 7, 8, 9, 9, 8, 8, 8}, 8, 5};
@@ -207,15 +243,16 @@ static const struct columns deployment_columns = {14, {8, 7, 8, 9, 9, 8, 8, 8}, 
 static void put_deployment(struct layout *l, const struct plan_report *r, enum layout_tone tone,
                            const char *name, const struct capacity_deployment *d)
 {
+    const unsigned *width = deployment_columns.width;
     char cells[CELLS_MAX][LAYOUT_NUMBER];
-    layout_count((double)d->replicas, cells[0]);
-    layout_count((double)d->gpus, cells[1]);
+    cell_count((double)d->replicas, width[0], cells[0]);
+    cell_count((double)d->gpus, width[1], cells[1]);
     layout_percent(d->utilisation, cells[2]);
-    money(d->cost.per_hour, cells[3]);
-    money(d->cost.per_1k_requests, cells[4]);
-    money(d->cost.per_1m_prompt_tokens, cells[5]);
-    money(d->cost.per_1m_output_tokens, cells[6]);
-    money(d->cost.per_1m_tokens, cells[7]);
+    cell_money(d->cost.per_hour, width[3], cells[3]);
+    cell_money(d->cost.per_1k_requests, width[4], cells[4]);
+    cell_money(d->cost.per_1m_prompt_tokens, width[5], cells[5]);
+    cell_money(d->cost.per_1m_output_tokens, width[6], cells[6]);
+    cell_money(d->cost.per_1m_tokens, width[7], cells[7]);
     put_row(l, r, tone, &deployment_columns, name, cells);
 }
 
@@ -235,19 +272,18 @@ static void put_one_demand(struct layout *l, const struct plan_report *r)
     const struct capacity_plan *p = &r->asked[0];
     char head[CELLS_MAX][LAYOUT_NUMBER] = {"",        "GPUs",  "used",   "cost/h",
                                            "1k req.", "1M in", "1M out", "1M both"};
-    char title[96], demand[LAYOUT_NUMBER], load[LAYOUT_NUMBER], spares[32];
+    char title[96], demand[LAYOUT_NUMBER], load[LAYOUT_NUMBER];
     snprintf(head[0], sizeof head[0], "%s", noun(r, 2));
-    snprintf(title, sizeof title, "For %s requests/s, %s with headroom",
-             layout_rate(p->demand, demand), layout_rate(p->with_headroom, load));
+    snprintf(title, sizeof title, "For %s requests/s, %s with headroom", rate(p->demand, demand),
+             rate(p->with_headroom, load));
     layout_heading(l, title);
     put_row(l, r, TONE_DIM, &deployment_columns, "", head);
     put_deployment(l, r, r->terms.spares > 0 ? TONE_PLAIN : TONE_BOLD, "needed", &p->needed);
-    if (r->terms.spares > 0) {
-        snprintf(spares, sizeof spares, "+ %" PRId64 " spare%s", r->terms.spares,
-                 r->terms.spares == 1 ? "" : "s");
-        put_deployment(l, r, TONE_BOLD, spares, &p->with_spares);
-    }
-    put_deployment(l, r, TONE_PLAIN, "N+1", &p->with_one_more);
+    if (r->terms.spares != 1)
+        put_deployment(l, r, TONE_PLAIN, "N+1", &p->with_one_more);
+    if (r->terms.spares > 0)
+        put_deployment(l, r, TONE_BOLD, r->terms.spares == 1 ? "with spare" : "with spares",
+                       &p->with_spares);
     if (!isnan(r->terms.price))
         put_at_floor(l, r);
 }
@@ -279,6 +315,8 @@ static void put_between(struct layout *l, const struct plan_report *r)
                      few, many);
 }
 
+enum { SPARES = 3 }; /* the column that is there only with --spares */
+
 static struct columns demand_columns(const struct plan_report *r)
 {
     if (r->terms.spares > 0)
@@ -293,22 +331,24 @@ static void put_demand(struct layout *l, const struct plan_report *r, const stru
     const struct capacity_deployment *d = &p->with_spares;
     char cells[CELLS_MAX][LAYOUT_NUMBER], name[LAYOUT_NUMBER];
     size_t n = 0;
-    layout_rate(p->demand, name);
-    layout_count((double)p->needed.replicas, cells[n++]);
-    layout_count(p->at_least > 0 ? (double)p->at_least : NAN, cells[n++]);
-    layout_count((double)p->with_one_more.replicas, cells[n++]);
-    if (r->terms.spares > 0)
-        layout_count((double)d->replicas, cells[n++]);
-    layout_count((double)d->gpus, cells[n++]);
+    const double counts[] = {
+        (double)p->needed.replicas, p->at_least > 0 ? (double)p->at_least : NAN,
+        (double)p->with_one_more.replicas, (double)d->replicas, (double)d->gpus};
+    rate(p->demand, name);
+    fit(p->demand, columns.first, name);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        if (i != SPARES || r->terms.spares > 0) {
+            cell_count(counts[i], columns.width[n], cells[n]);
+            n++;
+        }
     layout_percent(d->utilisation, cells[n++]);
-    money(d->cost.per_hour, cells[n++]);
-    money(d->cost.per_1k_requests, cells[n++]);
+    cell_money(d->cost.per_hour, columns.width[n], cells[n]);
+    cell_money(d->cost.per_1k_requests, columns.width[n + 1], cells[n + 1]);
     put_row(l, r, tone, &columns, name, cells);
 }
 
 static void put_demands_head(struct layout *l, const struct plan_report *r)
 {
-    enum { SPARES = 3 };
     const struct columns columns = demand_columns(r);
     const char *const titles[] = {noun(r, 2), "at least", "N+1",    "spares",
                                   "GPUs",     "used",     "cost/h", "1k req."};
@@ -364,8 +404,9 @@ static void put_meanings(struct layout *l, const struct plan_report *r)
         return;
     snprintf(
         text, sizeof text,
-        "Costs are at the demand and within the SLO, never at saturation; \"one, full\" is one "
-        "%s at its floor: the least that they can be.",
+        "Costs are at the demand and within the SLO, never at saturation; while less is asked, "
+        "requests and tokens cost more. \"one, full\" is one %s at its floor: the least that was "
+        "shown.",
         noun(r, 1));
     layout_wrap(l, TONE_DIM, 0, 0, text);
     layout_wrap(l, TONE_DIM, 0, 0,
@@ -397,8 +438,8 @@ static void put_caveats(struct layout *l, const struct plan_report *r)
                      "not for yours");
     if (!r->result.monotone)
         layout_field(l, 0, "Steady",
-                     "latency did not rise with the load during the sweep: the server, or its "
-                     "host, changed");
+                     "in the sweep latency fell somewhere as the load rose, beyond its noise: the "
+                     "server or its host may have changed, and may again");
     if (r->result.end == SWEEP_UNFINISHED)
         layout_field(l, 0, "Unfinished",
                      "the sweep was interrupted; what it had by then may not be the highest floor");
