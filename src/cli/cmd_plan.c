@@ -24,6 +24,8 @@ struct plan_options {
 #define AT(field)        offsetof(struct plan_options, field)
 #define DEFAULT_HEADROOM 0.2
 
+_Static_assert((int)DEMAND_MAX_RATES <= (int)PLAN_MAX_DEMANDS, "all that are asked are planned");
+
 enum { MAX_SPARES = 1000000, MAX_GPUS = 100000, MAX_ENGINES = 100000 };
 static const double most_growth = 100; /* a hundredfold in one start is a slip of the unit */
 

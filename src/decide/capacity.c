@@ -98,6 +98,8 @@ bool capacity_plan_for(double demand, const struct capacity_unit *u, const struc
                        struct capacity_plan *out)
 {
     double load = demand * (1 + t->headroom);
+    if (!isfinite(load))
+        return false;
     double needed = replicas_for(load, u->floor);
     if (!(needed + (double)t->spares <= CAPACITY_MAX_REPLICAS))
         return false;

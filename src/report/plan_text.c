@@ -238,7 +238,7 @@ static void cell_money(double x, unsigned width, char *cell)
     fit(x, width, cell);
 }
 
-static const struct columns deployment_columns = {14, {8, 7, 8, 9, 9, 8, 8, 8}, 8, 5};
+static const struct columns deployment_columns = {13, {9, 7, 9, 9, 9, 8, 8, 8}, 8, 5};
 
 static void put_deployment(struct layout *l, const struct plan_report *r, enum layout_tone tone,
                            const char *name, const struct capacity_deployment *d)
@@ -320,8 +320,8 @@ enum { SPARES = 3 }; /* the column that is there only with --spares */
 static struct columns demand_columns(const struct plan_report *r)
 {
     if (r->terms.spares > 0)
-        return (struct columns){11, {9, 9, 8, 8, 8, 8, 9, 9}, 8, 2};
-    return (struct columns){11, {9, 9, 8, 8, 8, 9, 9}, 7, 2};
+        return (struct columns){11, {9, 9, 8, 8, 8, 9, 9, 9}, 8, 2};
+    return (struct columns){11, {9, 9, 8, 8, 9, 9, 9}, 7, 2};
 }
 
 static void put_demand(struct layout *l, const struct plan_report *r, const struct capacity_plan *p,
