@@ -13,6 +13,7 @@
 #include "cli/session_runner.h"
 #include "cli/sweep_levels.h"
 #include "cli/sweep_results.h"
+#include "cli/sweep_tell.h"
 #include "cli/term.h"
 #include "decide/sweep_file.h"
 
@@ -26,6 +27,7 @@ struct sweep_options {
 #define AT(field)         offsetof(struct sweep_options, field)
 #define DEFAULT_BUDGET_NS (20 * 60 * NS_PER_S)
 #define MIN_BUDGET_NS     (60 * NS_PER_S)
+#define MIN_LEVEL_NS      NS_PER_S
 
 enum { WARMUP_AS_NEEDED = -1 };
 
@@ -85,20 +87,28 @@ static void defaults(struct sweep_options *o)
     o->run.warmup_requests = WARMUP_AS_NEEDED;
 }
 
-static int plan_given(const struct sweep_options *o, struct sweep_spec *spec, struct err *e)
+static int check_given(const struct sweep_options *o, bool given, struct err *e)
 {
-    if (spec->given_count == 0 && o->run.duration_ns > 0)
+    if (!given && o->run.duration_ns >= 0)
         return err_set(e, ERR_USAGE,
                        "--duration is of given levels; without --rates or --concurrency the search "
                        "divides --budget itself");
-    if (spec->given_count == 0 && o->stop_at)
+    if (o->run.duration_ns >= 0 && o->run.duration_ns < MIN_LEVEL_NS)
+        return err_set(e, ERR_USAGE, "--duration: a level takes a second at the least");
+    if (!given && o->stop_at)
         return err_set(e, ERR_USAGE,
                        "--stop-at is for given levels (--rates 2,4,8): a search stops by itself");
+    return OK;
+}
+
+static void plan_given(const struct sweep_options *o, struct sweep_spec *spec)
+{
+    if (spec->given_count == 0)
+        return;
     spec->stop_at_saturation = o->stop_at != NULL;
     spec->level_ns = o->run.duration_ns > 0 ? o->run.duration_ns : 0;
     if (spec->level_ns > 0) /* so many of them take so long, whatever the default budget */
         spec->budget_ns = (int64_t)spec->given_count * spec->level_ns;
-    return OK;
 }
 
 /* The sweep, and the closed loop beside it, which is empty without --both. */
@@ -123,9 +133,9 @@ static int plan(const struct sweep_options *o, struct sweep_spec specs[2], struc
     if (rc == OK && o->concurrency)
         rc = sweep_levels_users(o->concurrency, closed ? &specs[0] : &specs[1], e);
     if (rc == OK)
-        rc = plan_given(o, &specs[0], e);
-    if (rc == OK && o->both && specs[1].given_count > 0)
-        rc = plan_given(o, &specs[1], e);
+        rc = check_given(o, specs[0].given_count + specs[1].given_count > 0, e);
+    for (int i = 0; rc == OK && i < 2; i++)
+        plan_given(o, &specs[i]);
     return rc;
 }
 
@@ -206,97 +216,6 @@ static int stored_read(const char *path, struct stored *out, int64_t *seed, stru
     return OK;
 }
 
-/* ---- telling ---- */
-
-static const char *load_text(const struct load_point *p, char *out, size_t room)
-{
-    if (p->kind == LOAD_AT_ONCE)
-        snprintf(out, room, "%llu requests at once", (unsigned long long)p->requests);
-    else if (p->kind == LOAD_OF_USERS)
-        snprintf(out, room, "%lld user%s", (long long)p->users, p->users == 1 ? "" : "s");
-    else
-        snprintf(out, room, "%.3g requests/s", p->rate);
-    return out;
-}
-
-static const char *purpose_text(enum level_stage stage)
-{
-    switch (stage) {
-    case LEVEL_SINGLE:
-        return "one user, for what an idle server does";
-    case LEVEL_BURST:
-        return "everything at once, for what it can do at all";
-    case LEVEL_CLIMB:
-        return "climbing";
-    case LEVEL_NARROW:
-        return "near the limit";
-    case LEVEL_CONFIRM:
-        return "confirming";
-    default:
-        return "level";
-    }
-}
-
-static void tell(const struct job *j, enum level_stage stage, const struct load_point *p, size_t n)
-{
-    char spent[24], total[24], from[48], to[48], time[24] = "";
-    int64_t takes_ns = 0;
-    if (j->options->run.quiet)
-        return;
-    for (size_t i = 0; i < n; i++)
-        takes_ns += p[i].duration_ns;
-    if (takes_ns > 0)
-        units_format_ns(takes_ns, time, sizeof time);
-    units_format_ns(*j->spent_ns, spent, sizeof spent);
-    units_format_ns(j->total_ns, total, sizeof total);
-    load_text(&p[0], from, sizeof from);
-    load_text(&p[n - 1], to, sizeof to);
-    fprintf(stderr, "[%s of %s] %s: ", *j->spent_ns > 0 ? spent : "0 s", total,
-            purpose_text(stage));
-    if (n > 1)
-        fprintf(stderr, "%zu levels, %s to %s", n, from, to);
-    else
-        fprintf(stderr, "%s", from);
-    fprintf(stderr, "%s%s\n", time[0] ? ", " : "", time);
-}
-
-/* What will happen, before it does. */
-static void tell_plan(const struct sweep_options *o, const struct sweep_spec specs[2],
-                      const char *target)
-{
-    char budget[24], text[OBJECTIVE_TEXT];
-    if (o->run.quiet)
-        return;
-    units_format_ns(specs[0].budget_ns + (o->both ? specs[1].budget_ns : 0), budget, sizeof budget);
-    fprintf(stderr, "Sweep of %s in about %s\n", target, budget);
-    for (size_t i = 0; i < specs[0].slo.n; i++)
-        fprintf(stderr, "  %s %s\n", i == 0 ? "SLO  " : "and  ",
-                objective_text(&specs[0].slo.list[i], text, sizeof text));
-    for (int k = 0; k < 1 + o->both; k++) {
-        const struct sweep_spec *s = &specs[k];
-        char each[24];
-        units_format_ns(s->level_ns > 0      ? s->level_ns
-                        : s->given_count > 0 ? s->budget_ns / (int64_t)s->given_count
-                                             : 0,
-                        each, sizeof each);
-        const char *what = s->kind == LOAD_OF_USERS ? "users" : "requests/s";
-        if (s->given_count > 0) {
-            fprintf(stderr, "  plan  %zu levels of %s:", s->given_count, each);
-            for (size_t i = 0; i < s->given_count; i++)
-                fprintf(stderr, " %.4g", s->given[i]);
-            fprintf(stderr, " %s\n", what);
-        } else if (s->kind == LOAD_OF_USERS) {
-            fprintf(stderr,
-                    "  plan  one user, then twice as many until throughput no longer grows\n");
-        } else {
-            fprintf(stderr,
-                    "  plan  one user; a burst; eight levels from 10 to 110 %% of its rate;\n"
-                    "        levels near the limit; %s\n",
-                    s->slo.n > 0 ? "one long confirmation below it" : "no SLO, so no confirmation");
-        }
-    }
-}
-
 /* ---- doing ---- */
 
 static int take_levels(struct job *j, enum level_stage stage, const struct load_point *points,
@@ -315,14 +234,17 @@ static int work(struct job *j, struct err *e)
     struct load_point points[RUNNER_MAX_CLIMB];
     struct probed *got = MEM_ARRAY(struct probed, RUNNER_MAX_CLIMB);
     struct runner runner = session_runner(&j->runner);
+    char label[SWEEP_LABEL];
     enum level_stage stage;
     size_t n;
     int rc = OK;
     while (rc == OK && (n = sweep_next(&j->read->sweep, points, &stage)) > 0) {
         int64_t begin_ns = runner.now_ns(runner.context);
-        tell(j, stage, points, n);
-        j->runner.label = level_stage_name(stage);
-        j->runner.left_s = (double)(j->total_ns - *j->spent_ns) / 1e9;
+        sweep_label(&j->read->sweep, stage, label);
+        if (!j->options->run.quiet)
+            sweep_tell(&j->read->sweep, stage, points, n, *j->spent_ns, j->total_ns);
+        j->runner.label = label;
+        j->runner.left_s = sweep_left_s(&j->read->sweep, *j->spent_ns, j->total_ns);
         rc = n > 1 ? runner.climb(runner.context, points, n, got, e)
                    : runner.probe(runner.context, points, got, e);
         if (rc != OK)
@@ -342,11 +264,22 @@ static int read_before(const char *path, const struct sweep_options *o, struct s
     static const char *const keys[2] = {SWEEP_FILE_KEY, SWEEP_FILE_CLOSED_KEY};
     struct record_reader *r;
     int rc = record_reader_open(path, &r, e);
+    if (rc < 0)
+        return rc;
     for (int i = 0; rc == OK && i < 1 + o->both; i++)
         rc = sweep_file_read(r, keys[i], reads[i], e);
-    if (rc != ERR_IO && rc != ERR_INPUT)
-        record_reader_close(r);
+    record_reader_close(r);
     return rc;
+}
+
+static bool is_finished(const struct sweep_options *o, struct sweep_read *const reads[2])
+{
+    struct load_point next[RUNNER_MAX_CLIMB];
+    enum level_stage stage;
+    for (int i = 0; i < 1 + o->both; i++)
+        if (sweep_next(&reads[i]->sweep, next, &stage) > 0)
+            return false;
+    return true;
 }
 
 /* The first stages of a search place it and claim nothing: they warm the server up. */
@@ -396,15 +329,62 @@ static int print_file(const char *path, const struct sweep_options *o)
     return code;
 }
 
-static int sweep_target(const struct sweep_options *o, const char *target, const char *command,
-                        int argc, char **argv)
+struct invocation { /* what main was given */
+    const char *target, *command;
+    int argc;
+    char **argv;
+};
+
+/* The load, into the session's run file. */
+static int offer(struct session *s, const struct sweep_options *o, const struct invocation *in,
+                 struct sweep_read *reads[2], struct err *e)
+{
+    const struct sweep_spec specs[2] = {reads[0]->sweep.spec, reads[1]->sweep.spec};
+    int rc = OK;
+    if (!o->run.quiet)
+        sweep_tell_plan(specs, 1 + o->both, in->target);
+    if (!o->resume)
+        rc = store_arguments(s, in->argc, in->argv, e);
+    if (rc == OK && !o->resume)
+        rc = store_specs(s, o, specs, e);
+    return rc == OK ? both_jobs(s, o, reads, e) : rc;
+}
+
+static int sweep_session(const struct sweep_options *o, const struct invocation *in,
+                         struct sweep_read *reads[2])
 {
     struct session *s = MEM_NEW(struct session);
-    struct sweep_read *reads[2] = {MEM_NEW(struct sweep_read), MEM_NEW(struct sweep_read)};
     struct run_options run = for_session(o);
-    struct sweep_spec specs[2];
     struct err e = {0}, close_error = {0};
-    char path[sizeof s->run_file] = "";
+    int rc = session_open(s, &run, in->target, in->command, &e);
+    if (rc < 0) {
+        free(s);
+        return term_fail(&e);
+    }
+    rc = offer(s, o, in, reads, &e);
+    bool any = s->runs > 0 || o->resume;
+    char *path = mem_strdup(s->run_file);
+    int close_rc = session_close(s, &close_error);
+    free(s);
+    int code = any ? print_file(path, o) : 0;
+    if (close_rc < 0 && rc == OK) {
+        code = term_fail(&close_error);
+    } else if (rc == ERR_INTERRUPTED) {
+        if (any)
+            term_say("interrupted; `loadline sweep --resume %s` goes on", path);
+        code = 130;
+    } else if (rc < 0) {
+        code = term_fail(&e);
+    }
+    free(path);
+    return code;
+}
+
+static int sweep_target(const struct sweep_options *o, const struct invocation *in)
+{
+    struct sweep_read *reads[2] = {MEM_NEW(struct sweep_read), MEM_NEW(struct sweep_read)};
+    struct sweep_spec specs[2];
+    struct err e = {0};
     int rc = plan(o, specs, &e);
     for (int i = 0; rc == OK && i < 2; i++)
         sweep_init(&reads[i]->sweep, &specs[i]);
@@ -412,32 +392,55 @@ static int sweep_target(const struct sweep_options *o, const char *target, const
         rc = results_check_json(o->run.json, &e);
     if (rc == OK && o->resume)
         rc = read_before(o->resume, o, reads, &e);
-    if (rc == OK)
-        rc = session_open(s, &run, target, command, &e);
-    bool opened = rc == OK;
-    if (opened) {
-        tell_plan(o, specs, target);
-        memcpy(path, s->run_file, sizeof path);
-        rc = o->resume ? OK : store_arguments(s, argc, argv, &e);
-        if (rc == OK && !o->resume)
-            rc = store_specs(s, o, specs, &e);
-        if (rc == OK)
-            rc = both_jobs(s, o, reads, &e);
-    }
-    bool any = opened && (s->runs > 0 || o->resume);
-    int close_rc = opened ? session_close(s, &close_error) : OK;
+    int code;
+    if (rc < 0)
+        code = term_fail(&e);
+    else if (o->resume && is_finished(o, reads)) /* which needs no server */
+        code = print_file(o->resume, o);
+    else
+        code = sweep_session(o, in, reads);
     free(reads[0]);
     free(reads[1]);
-    free(s);
-    int code = any ? print_file(path, o) : 0;
-    if (close_rc < 0 && rc == OK)
-        return term_fail(&close_error);
-    if (rc == ERR_INTERRUPTED) {
-        if (any)
-            term_say("interrupted; `loadline sweep --resume %s` goes on", path);
-        return 130;
+    return code;
+}
+
+/* A sweep goes on as it was asked for: what is given besides must be of this call alone. */
+static int check_resume(const struct sweep_options *first, struct err *e)
+{
+    static const char *const may[] = {"resume", "json", "quiet", "api-key", "header", "help"};
+    struct sweep_options untouched;
+    defaults(&untouched);
+    const struct option *o;
+    for (size_t i = 0; (o = option_at(&SWEEP_OPTIONS, i)) != NULL; i++) {
+        static const size_t bytes[] = {[OPTION_FLAG] = sizeof(bool),
+                                       [OPTION_TEXT] = sizeof(char *),
+                                       [OPTION_PATH] = sizeof(char *),
+                                       [OPTION_COUNT] = sizeof(int64_t),
+                                       [OPTION_NUMBER] = sizeof(double),
+                                       [OPTION_DURATION] = sizeof(int64_t),
+                                       [OPTION_LIST] = sizeof(struct option_list),
+                                       [OPTION_CHOICE] = sizeof(char *),
+                                       [OPTION_GROUP] = 0};
+        bool allowed = false;
+        for (size_t k = 0; k < sizeof may / sizeof *may; k++)
+            allowed |= strcmp(o->name, may[k]) == 0;
+        if (!allowed && memcmp((const char *)first + o->offset,
+                               (const char *)&untouched + o->offset, bytes[o->type]) != 0)
+            return err_set(e, ERR_USAGE,
+                           "--%s: a sweep that goes on does so as it was asked for; beside "
+                           "--resume there are --json, --quiet, --api-key and --header",
+                           o->name);
     }
-    return rc < 0 ? term_fail(&e) : code;
+    return OK;
+}
+
+static int check_same_target(const struct operands *now, const struct operands *stored,
+                             struct err *e)
+{
+    if (now->n > 0 && stored->n > 0 && strcmp(now->items[0], stored->items[0]) != 0)
+        return err_set(e, ERR_USAGE, "%s is not what the sweep was of: %s (which may be left out)",
+                       now->items[0], stored->items[0]);
+    return OK;
 }
 
 /* The stored arguments first, so that what is given now is put over them. */
@@ -454,9 +457,13 @@ static int parse(int argc, char **argv, struct sweep_options *o, struct operands
         *o = first;
         return rc;
     }
-    rc = stored_read(first.resume, stored, &seed, e);
+    rc = check_resume(&first, e);
+    if (rc == OK)
+        rc = stored_read(first.resume, stored, &seed, e);
     if (rc == OK)
         rc = options_parse(&SWEEP_OPTIONS, stored->argc, stored->argv, o, &ignored, e);
+    if (rc == OK)
+        rc = check_same_target(operands, &ignored, e);
     options_forget_secrets(&SWEEP_OPTIONS, o); /* as stored they are stars */
     if (rc < 0) {
         options_forget_secrets(&SWEEP_OPTIONS, &first);
@@ -505,7 +512,7 @@ int cmd_sweep(int argc, char **argv)
     else if (o.run.help)
         command_help(command_find("sweep"));
     else
-        code = sweep_target(&o, operands.items[0], command, argc, argv);
+        code = sweep_target(&o, &(struct invocation){operands.items[0], command, argc, argv});
     options_forget_secrets(&SWEEP_OPTIONS, &o);
     stored_release(&stored);
     free(arguments);

@@ -233,9 +233,11 @@ static int plan_mode(const struct run_options *o, struct load_spec *l, struct er
         l->mode = LOAD_OPEN; /* its at_ms give the arrivals; checked when the file has been read */
         l->arrivals.rate = 0;
     } else {
-        return err_set(e, ERR_USAGE,
-                       "how much load? Give --request-rate R (open loop, requests per second), "
-                       "--max-concurrency C (closed loop, C users), or both (a cap)");
+        return err_set(
+            e, ERR_USAGE,
+            "how much load? Give --request-rate R (open loop, requests per second), "
+            "--max-concurrency C (closed loop, C users), or both (a cap); loadline sweep "
+            "finds out how much the server carries");
     }
     if (l->mode != LOAD_OPEN && !isnan(o->burstiness))
         return err_set(e, ERR_USAGE,

@@ -14,6 +14,8 @@
 /* Of a step of a climb, what still shows the step before. */
 static const double settling_share = 1.0 / 3;
 static const double burst_share = 0.9; /* behind it the batch runs empty */
+static const double queue_growth = 3;  /* of the waits within a step */
+enum { QUEUE_LEAST = 10 };             /* requests, for a median of them */
 
 static const char *const stage_names[] = {
     [LEVEL_SINGLE] = "single", [LEVEL_BURST] = "burst",     [LEVEL_CLIMB] = "climb",
@@ -102,6 +104,39 @@ static void measure_stay(struct level *l, const struct sample_set *set)
     l->pace_ns = tokens > 0 ? decode_ns / tokens : NAN;
 }
 
+/* How long a request has waited for its first token, as far as that is known. */
+static double waited_ns(const struct sample *q)
+{
+    double ttft_ns = q->value_ns[LATENCY_TTFT];
+    return isnan(ttft_ns) && q->end_ns != RECORD_NONE ? (double)(q->end_ns - q->intended_ns)
+                                                      : ttft_ns;
+}
+
+/* In the seconds of a step the requests in flight grow anyway, from those of the step before. A
+ * queue shows in the waits: in the last third of the window their median is a multiple of that of
+ * the first third. */
+static bool waits_grow(const struct sample_set *set, const struct window *w)
+{
+    double *early = MEM_ARRAY(double, 2 * set->n + 1), *late = early + set->n;
+    size_t e = 0, l = 0;
+    int64_t third_ns = (w->end_ns - w->start_ns) / 3;
+    for (size_t i = 0; i < set->n; i++) {
+        const struct sample *q = &set->list[i];
+        double wait_ns = waited_ns(q);
+        if (isnan(wait_ns) || !window_holds(w, q->intended_ns))
+            continue;
+        if (q->intended_ns < w->start_ns + third_ns)
+            early[e++] = wait_ns;
+        else if (q->intended_ns > w->end_ns - third_ns)
+            late[l++] = wait_ns;
+    }
+    bool grow = e >= QUEUE_LEAST && l >= QUEUE_LEAST &&
+                rank_select(late, l, rank_of(0.5, l)) >
+                    queue_growth * rank_select(early, e, rank_of(0.5, e));
+    free(early);
+    return grow;
+}
+
 static double burst_rate(const struct sample_set *set)
 {
     double *end = MEM_ARRAY(double, set->n + 1);
@@ -155,7 +190,8 @@ void level_measure(struct level *l, const struct probed *p, const struct objecti
     measure_stay(l, &p->set);
     concurrency_sweep(&p->set, &l->window, &c);
     overload_judge(&p->set, &l->window, &c, &o);
-    l->overloaded = l->point.kind == LOAD_AT_RATE && o.overloaded;
+    l->overloaded = l->point.kind == LOAD_AT_RATE &&
+                    (l->point.cut ? waits_grow(&p->set, &l->window) : o.overloaded);
     if (l->stage == LEVEL_BURST)
         l->completed_per_s = burst_rate(&p->set);
     for (size_t i = 0; i < slo->n; i++) {

@@ -23,7 +23,8 @@ struct level {
     double e2e_mean_ns;                  /* NAN when nothing completed */
     double ttft_mean_ns, pace_ns;        /* mean wait, and decode time per token of all of them together; NAN: none */
     int64_t longest_output;              /* tokens that a request asked for or got, of all that were offered */
-    bool overloaded;                     /* the queue grew beyond doubt */
+    bool overloaded;                     /* the queue grew beyond doubt (measure/concurrency.h); of one that is cut:
+                                          * the waits trebled within it */
     struct slo_result slo[BOUNDS_MAX];
     double tail[BOUNDS_MAX];             /* for each objective: its quantile over its limit, smoothed (below) */
     double spread[BOUNDS_MAX];           /* standard deviation of the logarithms that it was fitted to */

@@ -12,15 +12,17 @@ static const double extend_share = 0.02; /* of one step */
 static const double narrow_share = 0.08; /* of one level */
 static const double lowest_share = 0.3;  /* where even the lowest level misses */
 static const double double_share = 0.1;  /* of one number of users */
-static const double curve_share = 0.7,
+static const double curve_share = 0.6,
                     curve_extend_share = 0.1; /* without an SLO: the climb, and a step beyond it */
 
 /* A short search knows the crossing badly and must show more in less time: it confirms farther
- * below, for a larger part of the budget. Between the two in proportion to log(budget). */
+ * below, for a larger part of the budget. Between short and long in proportion to log(budget);
+ * beyond long the distance from the crossing shrinks with the square root of the budget, as the
+ * error of any mean does. */
 #define SHORT_NS (1200 * NS_PER_S)
 #define LONG_NS  (3600 * NS_PER_S)
 static const double confirm_share_short = 0.70, confirm_share_long = 0.60;
-static const double back_off_short = 0.755, back_off_long = 0.89;
+static const double gap_short = 0.245, gap_long = 0.11;
 
 enum {
     CLIMB_STEPS = 8,
@@ -164,21 +166,19 @@ static bool wants_a_miss(const struct sweep *s)
     return true;
 }
 
-static bool saturated(const struct sweep *s)
+static double highest_load(const struct sweep *s, bool of_carried)
 {
+    double highest = 0;
     for (size_t i = 0; i < s->count; i++)
-        if (level_on_curve(&s->levels[i]) && s->levels[i].overloaded)
-            return true;
-    return false;
+        if (level_on_curve(&s->levels[i]) && !(of_carried && s->levels[i].overloaded))
+            highest = fmax(highest, level_load(&s->levels[i]));
+    return highest;
 }
 
 /* One or two steps above the highest level, which the server has not drained from. */
 static size_t extend(const struct sweep *s, size_t n, double share, struct load_point *out)
 {
-    double highest = 0;
-    for (size_t i = 0; i < s->count; i++)
-        if (level_on_curve(&s->levels[i]))
-            highest = fmax(highest, level_load(&s->levels[i]));
+    double highest = highest_load(s, false);
     for (size_t i = 0; i < n; i++)
         out[i] = step(highest *= extend_by, share_ns(s, share), s->count + 1);
     return n;
@@ -211,7 +211,10 @@ static bool next_narrow(const struct sweep *s, double crossing, struct load_poin
 
 static struct load_point confirmation(const struct sweep *s, double crossing)
 {
-    double rate = by_budget(s, back_off_short, back_off_long) * crossing;
+    double gap = by_budget(s, gap_short, gap_long);
+    if (s->spec.budget_ns > LONG_NS)
+        gap *= sqrt((double)LONG_NS / (double)s->spec.budget_ns);
+    double rate = (1 - gap) * crossing;
     return at_rate(s, rate, left_ns(s) - drain_ns(s, rate));
 }
 
@@ -228,7 +231,9 @@ static struct load_point lowest(const struct sweep *s)
 static size_t next_of_curve(const struct sweep *s, struct load_point *out, enum level_stage *stage)
 {
     size_t climbed = of_stage(s, LEVEL_CLIMB);
-    if (saturated(s) || climbed >= CLIMB_STEPS + EXTEND_MOST)
+    bool saturated = highest_load(s, true) < highest_load(s, false);
+    if (saturated || left_ns(s) < share_ns(s, curve_extend_share) ||
+        climbed >= CLIMB_STEPS + EXTEND_MOST)
         return 0;
     *stage = LEVEL_CLIMB;
     return extend(s, 1, curve_extend_share, out);

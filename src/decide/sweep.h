@@ -72,9 +72,10 @@ struct sweep_result {
     double crossing;          /* where the SLO is crossed by point estimates; NAN unknown. A guess, not a result */
     int binding;              /* the objective that is nearest to its limit there; −1 without */
     int knee;                 /* the level from which the binding tail turns up (Kneedle); −1: none */
-    int saturated;            /* the lowest level that overloaded the server; −1: none */
+    int saturated;            /* the lowest level from which on all overload the server; −1: none */
     bool monotone;            /* no tail falls with the load beyond its noise */
-    double more_s;            /* the budget of a search whose floor lies within 5 % of the crossing, about; NAN unknown */
+    double more_s;            /* the budget of a search whose floor lies within 5 % of the crossing, about; NAN: unknown, or
+                               * it does already */
 };
 void sweep_judge(const struct sweep *s, struct sweep_result *out);
 

@@ -35,10 +35,25 @@ static void place(const struct sweep *s, struct sweep_result *out)
             out->floor = (int)i;
         if (d == SLO_FAIL && (out->ceiling < 0 || load < level_load(&s->levels[out->ceiling])))
             out->ceiling = (int)i;
-        if (l->overloaded && level_on_curve(l) &&
-            (out->saturated < 0 || load < level_load(&s->levels[out->saturated])))
-            out->saturated = (int)i;
     }
+}
+
+/* The lowest level from which on every one overloads the server: among steps of seconds a queue may
+ * seem to grow that would not have gone on. */
+static int find_saturation(const struct sweep *s)
+{
+    double carried = 0;
+    int lowest = -1;
+    for (size_t i = 0; i < s->count; i++)
+        if (level_on_curve(&s->levels[i]) && !s->levels[i].overloaded)
+            carried = fmax(carried, level_load(&s->levels[i]));
+    for (size_t i = 0; i < s->count; i++) {
+        const struct level *l = &s->levels[i];
+        if (level_on_curve(l) && level_load(l) > carried &&
+            (lowest < 0 || level_load(l) < level_load(&s->levels[lowest])))
+            lowest = (int)i;
+    }
+    return lowest;
 }
 
 static bool ceiling_is_lowest(const struct sweep *s, const struct sweep_result *r)
@@ -83,8 +98,11 @@ static double tail_error(const struct level *l, size_t j)
     return l->spread[j] * sqrt((1 + z * z / 2) / fmax(l->slo[j].test.n_eff, 1));
 }
 
-/* A falling tail is noise while it is within so many standard errors of the rising line. */
+/* A tail is taken to fall with the load where it lies so many standard errors from the rising line,
+ * and has halved besides: a step of a climb sees little of the rare slow moments that a long level
+ * has. */
 static const double falling_errors = 3;
+static const double falling_least = 0.69314718055994530942; /* ln 2 */
 
 static bool is_monotone(const struct sweep *s)
 {
@@ -93,8 +111,10 @@ static bool is_monotone(const struct sweep *s)
     for (size_t j = 0; j < s->spec.slo.n; j++) {
         size_t n = crossing_line(s->levels, s->count, j, p);
         for (size_t i = 0; i < n; i++) {
-            double e = tail_error(p[i].level, j);
-            if (fabs(p[i].measured - p[i].risen) > falling_errors * e)
+            double off = fabs(p[i].measured - p[i].risen);
+            bool both_beyond = p[i].measured > 0 && p[i].risen > 0; /* how far says nothing */
+            if (!both_beyond && off > falling_least &&
+                off > falling_errors * tail_error(p[i].level, j))
                 monotone = false;
         }
     }
@@ -104,44 +124,29 @@ static bool is_monotone(const struct sweep *s)
 
 /* ---- what more certainty costs ---- */
 
-static const double near_share = 0.95; /* of the crossing: a floor there */
-static const double power = 0.8;       /* of being shown in one go */
-static const double sustained = 0.65;  /* of a long budget, for the confirmation */
+static const double near_gap = 0.05;  /* a floor so far below the crossing */
+static const double sustained = 0.65; /* of a long budget, for the confirmation */
 
-/* The level nearest to the crossing of those whose time has been seen to tell something. */
-static const struct level *nearest(const struct sweep *s, const struct crossing *c)
+/* The level that the answer rests on: the floor, else the confirmation that has shown nothing. */
+static const struct level *longest_look(const struct sweep *s, const struct sweep_result *r)
 {
-    const struct level *best = NULL;
-    for (size_t i = 0; i < s->count; i++) {
-        const struct level *l = &s->levels[i];
-        if (level_on_curve(l) && l->slo[c->binding].test.bound && l->spread[c->binding] > 0 &&
-            (!best || fabs(log(level_load(l) / c->load)) < fabs(log(level_load(best) / c->load))))
-            best = l;
-    }
-    return best;
+    if (r->floor >= 0)
+        return &s->levels[r->floor];
+    for (size_t i = 0; i < s->count; i++)
+        if (s->levels[i].stage == LEVEL_CONFIRM)
+            return &s->levels[i];
+    return NULL;
 }
 
-/* So many independent requests are enough to show a share q of misses to be below the allowed one a
- * (normal approximation of the binomial test), and come at the pace of the nearest level. With
- * logarithms of standard deviation σ, q at 95 % of the crossing is that of a tail which lies slope
- * × ln 0.95 below its limit there. */
-static double more_certainty_s(const struct sweep *s, const struct crossing *c)
+/* The time it takes to tell a load from the limit goes with the inverse square of the distance
+ * between them, as for any two means. */
+static double more_certainty_s(const struct sweep *s, const struct sweep_result *r)
 {
-    if (!isfinite(c->load) || !(c->slope > 0))
+    const struct level *l = longest_look(s, r);
+    if (!l || !isfinite(r->crossing) || !(level_load(l) < r->crossing))
         return NAN;
-    const struct level *l = nearest(s, c);
-    if (!l)
-        return NAN;
-    const struct slo_result *r = &l->slo[c->binding];
-    double z = special_normal_quantile(r->objective.p);
-    double a = r->allowed_share;
-    double q = special_normal_cdf(c->slope * log(near_share) / l->spread[c->binding] - z);
-    double n = (special_normal_quantile(1 - SWEEP_ALPHA) * sqrt(a * (1 - a)) +
-                special_normal_quantile(power) * sqrt(q * (1 - q))) /
-               (a - q);
-    n = fmax(n * n, log(SWEEP_ALPHA) / log(1 - a)); /* without a miss it takes so many */
-    double per_s = r->test.n_eff / window_s(&l->window);
-    return per_s > 0 ? n / per_s / sustained : NAN;
+    double gap = (1 - level_load(l) / r->crossing) / near_gap;
+    return gap > 1 ? window_s(&l->window) * gap * gap / sustained : NAN;
 }
 
 /* ---- all of it ---- */
@@ -151,14 +156,15 @@ void sweep_judge(const struct sweep *s, struct sweep_result *out)
     struct load_point next[RUNNER_MAX_CLIMB];
     struct crossing c;
     enum level_stage stage;
-    *out = (struct sweep_result){.floor = -1, .ceiling = -1, .saturated = -1};
+    *out = (struct sweep_result){.floor = -1, .ceiling = -1};
     place(s, out);
+    out->saturated = find_saturation(s);
     crossing_find(s->levels, s->count, s->spec.slo.n, &c);
     out->crossing = c.load;
     out->binding = c.binding;
     out->knee = find_knee(s, c.binding);
     out->monotone = is_monotone(s);
-    out->more_s = s->spec.slo.n > 0 ? more_certainty_s(s, &c) : NAN;
+    out->more_s = more_certainty_s(s, out);
     out->end = sweep_next(s, next, &stage) > 0        ? SWEEP_UNFINISHED
                : s->spec.slo.n == 0                   ? SWEEP_NO_SLO
                : ceiling_is_lowest(s, out)            ? SWEEP_NEVER_MET
