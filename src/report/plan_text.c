@@ -282,7 +282,7 @@ static void put_one_demand(struct layout *l, const struct plan_report *r)
     if (r->terms.spares != 1)
         put_deployment(l, r, TONE_PLAIN, "N+1", &p->with_one_more);
     if (r->terms.spares > 0)
-        put_deployment(l, r, TONE_BOLD, r->terms.spares == 1 ? "with spare" : "with spares",
+        put_deployment(l, r, TONE_BOLD, r->terms.spares == 1 ? "N+1 (spare)" : "with spares",
                        &p->with_spares);
     if (!isnan(r->terms.price))
         put_at_floor(l, r);

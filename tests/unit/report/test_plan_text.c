@@ -226,7 +226,7 @@ static void one_spare_is_the_one_more(void **state)
     const double demand = 30;
     f->r.terms.spares = 1;
     plan_fixture_ask(f, &demand, 1);
-    expect_said(f, "needed 9 9 83.3 % with spare 10 10 75 % Between");
+    expect_said(f, "needed 9 9 83.3 % N+1 (spare) 10 10 75 % Between");
     f->r.terms.spares = 2;
     plan_fixture_ask(f, &demand, 1);
     expect_said(f, "needed 9 9 83.3 % N+1 10 10 75 % with spares 11 11 68.2 % Between");
