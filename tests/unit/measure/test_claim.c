@@ -16,7 +16,7 @@
 #define SPACING_NS  100000000 /* ten requests a second */
 #define T_975_OF_19 2.0930240544
 
-enum { MOST = 5000 };
+enum { MOST = 8400 };
 
 struct scene { /* what claim_survey sees */
     struct sample_set set;
