@@ -42,6 +42,8 @@ static const struct option LOAD[] = {
     {OPTION_NUMBER, "request-rate", 0, "R",
      "requests per second, open loop; inf without a cap: all at once", RUN_AT(request_rate), 1e-6,
      INFINITY, NULL, false},
+    {OPTION_NUMBER, "rate", 0, "R", "the same, shorter", RUN_AT(request_rate), 1e-6, INFINITY, NULL,
+     false},
     {OPTION_NUMBER, "burstiness", 0, "B",
      "shape of the gaps: 1 Poisson (default), < 1 burstier, inf constant", RUN_AT(burstiness), 1e-3,
      INFINITY, NULL, false},

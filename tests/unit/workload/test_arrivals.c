@@ -302,7 +302,7 @@ static void one_step_is_a_constant_rate(void **state)
     arrivals_init(&a, &one);
     arrivals_init(&b, &plain);
     for (int i = 0; i < 1000; i++) {
-        int64_t x, y;
+        int64_t x = 0, y = 0;
         assert_true(arrivals_next(&a, &x) && arrivals_next(&b, &y));
         assert_in_range(x, y - 2, y + 2);
     }
