@@ -70,23 +70,25 @@ static int print_csv(struct record_reader *r, const struct report_options *o, st
     return OK;
 }
 
-/* What judges a single run says nothing of a comparison. */
-static int check_comparison(const struct report_options *o, const char *path, struct err *e)
+/* What judges a single run says nothing of several that belong together. */
+static int check_alone(const struct report_options *o, const char *path, const char *what,
+                       const char *else_do, struct err *e)
 {
     if (!o->goodput && !o->slo && !o->percentile_metrics && !o->percentiles && !o->itl)
         return OK;
-    return err_set(e, ERR_USAGE,
-                   "%s holds a comparison: add --run ID to look at one of its blocks, or judge it "
-                   "anew with loadline compare %s",
-                   path, path);
+    return err_set(e, ERR_USAGE, "%s holds a %s: add --run ID to look at one of its %s", path, what,
+                   else_do);
 }
 
 static int print_comparison(struct record_reader *r, const struct report_options *o,
                             const char *path, struct err *e)
 {
     struct results_style style = {.json = o->json, .run_file = path};
-    return check_comparison(o, path, e) < 0 ? term_fail(e)
-                                            : compare_results_of_file(r, NULL, &style);
+    char blocks[600];
+    snprintf(blocks, sizeof blocks, "blocks, or judge it anew with loadline compare %s", path);
+    return check_alone(o, path, "comparison", blocks, e) < 0
+               ? term_fail(e)
+               : compare_results_of_file(r, NULL, &style);
 }
 
 static int report_file(const char *path, const struct report_options *o,
@@ -107,7 +109,8 @@ static int report_file(const char *path, const struct report_options *o,
     else if (o->run == 0 && compare_in_file(r))
         code = print_comparison(r, o, path, e);
     else if (o->run == 0 && sweep_file_has(r, SWEEP_FILE_KEY))
-        code = sweep_results_print(r, &style);
+        code = check_alone(o, path, "sweep", "levels", e) < 0 ? term_fail(e)
+                                                              : sweep_results_print(r, &style);
     else
         code = results_print(r, &plan->summary, &style);
     record_reader_close(r);

@@ -12,13 +12,14 @@ const struct command COMMANDS[] = {
      "  loadline run http://localhost:8000 --max-concurrency 32 --num-prompts 500\n"
      "  loadline run http://localhost:8000 --request-rate 4 \\\n"
      "      --slo 'p99 ttft < 500ms and p99 tpot < 50ms' --json result.json\n"},
-    {"sweep", "TARGET", "the load a server carries within its SLO: curve, knee, floor and ceiling",
-     cmd_sweep, &SWEEP_OPTIONS,
-     "  loadline sweep http://localhost:8000 --slo 'p99 ttft < 500ms and p99 tpot < 50ms'\n"
+    {"sweep", "TARGET", "how much load a server carries within an SLO", cmd_sweep, &SWEEP_OPTIONS,
+     "  loadline sweep http://localhost:8000 \\\n"
+     "      --slo 'p99 ttft < 500ms and p99 tpot < 50ms'\n"
      "  loadline sweep sim:llama-3.1-8b@a100 --offline --budget 1h \\\n"
      "      --slo 'p99 ttft < 500ms and p99 tpot < 50ms'\n"
-     "  loadline sweep http://localhost:8000 --rates 1:16:5 --duration 2m --stop-at saturation\n"
-     "  loadline sweep http://localhost:8000 --concurrency 1,2,4,8,16,32 --duration 1m\n"
+     "  loadline sweep http://localhost:8000 --rates 1:16:5 --duration 5m \\\n"
+     "      --stop-at saturation\n"
+     "  loadline sweep http://localhost:8000 --concurrency 1,4,16,64 --duration 1m\n"
      "  loadline sweep --resume loadline-20260102-030405.db\n"},
     {"compare", "A B", "two servers in interleaved rounds, or two run files: what differs?",
      cmd_compare, &COMPARE_OPTIONS,

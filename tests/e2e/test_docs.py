@@ -9,7 +9,7 @@ import pytest
 
 from conftest import MEASURED, ROOT, clean_environment
 
-COMMANDS = ("run", "compare", "plan", "sim", "calibrate", "report")  # those with options
+COMMANDS = ("run", "sweep", "compare", "plan", "sim", "calibrate", "report")  # those with options
 TOPICS = ("targets", "models", "load", "result")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MAN_PAGE = ROOT / "docs" / "loadline.1"

@@ -281,6 +281,14 @@ def test_a_report_prints_what_the_sweep_printed(searched, loadline, folder):
     assert json.loads(loadline("report", searched.file, "--json", "-").out) == searched.json
 
 
+def test_a_sweep_is_not_judged_by_what_is_for_runs(searched, loadline):
+    for option in (["--slo", "p99 ttft < 1s"], ["--goodput", "ttft:1s"], ["--metric-percentiles", "50"]):
+        assert_says(loadline("report", searched.file, *option), EXIT_USAGE, "holds a sweep", "--run ID")
+        alone = loadline("report", searched.file, "--run", searched.json["levels"][-1]["run_id"], *option)
+        assert alone.status in (*MEASURED, EXIT_NOT_MET), alone
+    assert len(loadline("report", searched.file, "--run", "3", "--csv", "requests").out.splitlines()) > 2
+
+
 def on_terminal(command, columns, env, folder):
     import fcntl
     import pty
