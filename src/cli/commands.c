@@ -31,6 +31,12 @@ const struct command COMMANDS[] = {
      "      --fail-if 'p99 ttft worse than 5%'\n"
      "  loadline compare old.db new.db\n"
      "  loadline compare comparison.db --margin 2%\n"},
+    {"plan", "FILE", "replicas, GPUs and cost for a demand, by the floor of a sweep", cmd_plan,
+     &PLAN_OPTIONS,
+     "  loadline plan sweep.db --rate 40\n"
+     "  loadline plan sweep.db --rate 40 --price 2.50 --spares 1\n"
+     "  loadline plan sweep.db --rate 10,20,50 --growth 5%/min --startup 5m\n"
+     "  loadline plan sweep.db --rate 40 --json -\n"},
     {"sim", "[MODEL@GPU[xN][?KEY=VALUE&...]]",
      "the embedded engine, as a server (OpenAI's API) or in virtual time", cmd_sim, &SIM_OPTIONS,
      "  loadline sim llama-3.1-8b@h100 --listen 127.0.0.1:8000\n"

@@ -23,6 +23,7 @@ void command_help(const struct command *c);
 
 int cmd_run(int argc, char **argv);
 int cmd_sweep(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_sim_offline(int argc, char **argv); /* sim with --offline among its arguments: as run */
 int cmd_compare(int argc, char **argv);
@@ -31,7 +32,7 @@ int cmd_report(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
-extern const struct option_set SWEEP_OPTIONS, COMPARE_OPTIONS, SIM_OPTIONS, CALIBRATE_OPTIONS,
+extern const struct option_set SWEEP_OPTIONS, COMPARE_OPTIONS, PLAN_OPTIONS, SIM_OPTIONS, CALIBRATE_OPTIONS,
     REPORT_OPTIONS;
 
 #endif

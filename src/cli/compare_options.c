@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "cli/commands.h"
 
 #define AT(field)     offsetof(struct compare_options, field)
 #define RUN_AT(field) offsetof(struct compare_options, run.field)

@@ -16,8 +16,6 @@ struct compare_options {
     bool allow_mismatch;
 };
 
-extern const struct option_set COMPARE_OPTIONS;
-
 enum { COMPARE_DEFAULT_ROUNDS = 10 };
 
 void compare_options_defaults(struct compare_options *o);

@@ -223,11 +223,15 @@ bool session_counts_afterwards(const struct session *s)
 /* The embedded engine knows what it simulates. */
 static void note_engine(struct session *s)
 {
-    char gpus[16];
+    char gpus[16], replicas[16];
     const struct sim_config *c = &s->spec.config;
     snprintf(gpus, sizeof gpus, "%d", c->tp * (c->replicas + c->prefill_replicas));
     run_plan_add_context(&s->plan, "gpu", c->gpu->name);
     run_plan_add_context(&s->plan, "gpus", gpus);
+    if (c->replicas + c->prefill_replicas > 1) {
+        snprintf(replicas, sizeof replicas, "%d", c->replicas + c->prefill_replicas);
+        run_plan_add_context(&s->plan, "replicas", replicas);
+    }
     run_plan_add_context(&s->plan, "precision", spec_precision_name(c->precision));
     run_plan_add_context(&s->plan, VIRTUAL_KEY, s->options->offline ? VIRTUAL_VALUE : "yes");
 }

@@ -277,7 +277,8 @@ int session_climb(struct session *s, const struct session_point *points, size_t 
 {
     int64_t from_ns[ARRIVALS_MAX_STEPS];
     struct session_point whole = points[0];
-    if (n > ARRIVALS_MAX_STEPS || n > RECORD_MAX_STEPS)
+    _Static_assert((int)ARRIVALS_MAX_STEPS == (int)RECORD_MAX_STEPS, "a step is a row");
+    if (n > ARRIVALS_MAX_STEPS)
         BUG("a climb of more steps than arrivals have");
     whole.load.duration_ns = 0;
     whole.load.arrivals.ramp = RAMP_STEPS;

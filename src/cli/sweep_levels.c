@@ -61,7 +61,7 @@ static int take_range(const struct list *l, struct sweep_spec *spec, struct err 
 {
     const char *first = strchr(l->text, ':'), *second = strchr(first + 1, ':');
     const struct list count = {l->option, l->text, 2, SWEEP_MAX_GIVEN, true};
-    double low, high, n;
+    double low = 0, high = 0, n = 0;
     if (!second)
         return err_set(e, ERR_USAGE,
                        "%s, column %zu: a range is LO:HI:N, for example 1:16:5 for five levels",

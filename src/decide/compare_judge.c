@@ -342,7 +342,7 @@ static bool can_tell(const struct comparison *c, const struct compare_row *r)
 
 static void judge_gates(struct comparison *c)
 {
-    double shown[COMPARE_MAX_GATES];
+    double shown[COMPARE_MAX_GATES] = {0};
     size_t n = 0;
     c->gate_count = c->spec.gates.n;
     for (size_t i = 0; i < c->gate_count; i++) {

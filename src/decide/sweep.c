@@ -26,6 +26,7 @@ static const double gap_short = 0.245, gap_long = 0.11;
 
 enum {
     CLIMB_STEPS = 8,
+    CLIMB_PARTS = CLIMB_STEPS / 2 + 2 * (CLIMB_STEPS - CLIMB_STEPS / 2),
     EXTEND_MOST = 4,
     NARROW_MOST = 6,
     MIN_STEP_S = 5,
@@ -106,7 +107,7 @@ static struct load_point step(double rate, int64_t duration_ns, uint64_t seed_in
 static size_t climb(const struct sweep *s, double burst_rate, struct load_point *out)
 {
     double share = s->spec.slo.n > 0 ? climb_share : curve_share;
-    double part_ns = share * (double)s->spec.budget_ns / (CLIMB_STEPS + CLIMB_STEPS / 2);
+    double part_ns = share * (double)s->spec.budget_ns / CLIMB_PARTS;
     for (size_t i = 0; i < CLIMB_STEPS; i++) {
         double x = (double)i / (CLIMB_STEPS - 1);
         out[i] = step(log_between(climb_from, climb_to, x) * burst_rate,

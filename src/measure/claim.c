@@ -119,14 +119,21 @@ static void remember(const struct sample_set *set, const struct window *w, struc
     free(x.ns);
 }
 
-static double batch_rho(const struct concurrency *c)
+double claim_rho_least(double x)
+{
+    double lost = -expm1(-x); /* 1 − e^(−x) */
+    return lost * lost / (2 * (x - lost));
+}
+
+static double batch_rho(const struct concurrency *c, double turnovers)
 {
     struct moments m = {0};
     for (size_t i = 0; i < CONCURRENCY_BATCHES; i++)
         moments_add(&m, c->batch[i]);
     if (moments_sd(&m) <= level_batches * m.mean)
         return 0;
-    return fmax(lag1_correlation(c->batch, CONCURRENCY_BATCHES), 0);
+    double least = turnovers > 0 ? claim_rho_least(turnovers / CONCURRENCY_BATCHES) : 0;
+    return fmax(lag1_correlation(c->batch, CONCURRENCY_BATCHES), least);
 }
 
 const char *claim_bar_name(enum claim_bar bar)
@@ -158,8 +165,9 @@ static enum claim_bar bar_of(const struct claim_ground *g, const struct window *
 void claim_survey(const struct sample_set *set, const struct window *w, const struct concurrency *c,
                   const struct overload *o, struct claim_ground *out)
 {
-    *out = (struct claim_ground){.turnover_s = turnover_s(set, w), .rho = batch_rho(c)};
+    *out = (struct claim_ground){.turnover_s = turnover_s(set, w)};
     out->turnovers = window_s(w) / out->turnover_s;
+    out->rho = batch_rho(c, out->turnovers);
     remember(set, w, out);
     out->bar = bar_of(out, w, o);
 }

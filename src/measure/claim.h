@@ -14,7 +14,9 @@
  *   memory      how alike the TTFTs of requests are that come some places apart: the lagged correlation of their normal
  *               scores. While each waits for what happens at that moment it is nil. Where requests begin to wait for
  *               room, whole stretches wait.
- *   rho         of neighbouring batches of the in-flight count, which every latency follows more or less. It is measured
+ *   rho         of neighbouring batches of the in-flight count, which every latency follows more or less. Of twenty batches
+ *               it is known badly, and calm windows show too little of it: it is taken to be no less than that of a process
+ *               whose correlation falls as e^(−t/T) (claim_rho_least), twice the memory that an M/G/∞ queue has. It is measured
  *               better than that of an indicator, and the greater one of the two widens the interval.
  *
  * Then each percentile: one in the tail is made of few excursions, and its own batches say little. It is taken to be no
@@ -30,7 +32,7 @@
 enum { CLAIM_LEAST_REQUESTS = 400, CLAIM_LAG = 10, CLAIM_LAG_TTFTS = 5 };
 
 #define CLAIM_LEAST_TURNOVERS 15.0
-#define CLAIM_MOST_MEMORY     0.075 /* with one standard error, 1/√n, added */
+#define CLAIM_MOST_MEMORY     0.065 /* with one standard error, 1/√n, added */
 #define CLAIM_MOST_RHO        0.7
 
 enum claim_bar { /* why no percentile of the window is bounded */
@@ -51,13 +53,18 @@ struct claim_ground {
     double turnovers;
     size_t lag;        /* CLAIM_LAG, or as many requests as come in CLAIM_LAG_TTFTS median TTFTs where they are more */
     double memory;     /* NAN when n ≤ lag */
-    double rho;        /* 0 where the batches are within 1 % (one standard deviation) of their mean */
+    double rho;        /* the larger of that measured and claim_rho_least; 0 where the batches are within 1 % (one standard
+                        * deviation) of their mean: nothing moves there */
     enum claim_bar bar;
 };
 
 /* set in the order of its intended times. */
 void claim_survey(const struct sample_set *set, const struct window *w, const struct concurrency *c,
                   const struct overload *o, struct claim_ground *out);
+
+/* Correlation of the means of neighbouring intervals x long of a process whose own is e^(−t):
+ * (1 − e^(−x))²/(2(x − 1 + e^(−x))). x > 0. */
+double claim_rho_least(double x);
 
 /* As many independent values as a percentile needs to be bounded: of so many all but one are at or below it with
  * confidence 0.95 of being right (stats/early.h): 8, 46, 93 and 473 for p50, p90, p95 and p99. */

@@ -107,7 +107,7 @@ void latency_of_values(const double *ns, size_t n, const struct latency_wanted *
     memcpy(sorted, ns, n * sizeof *sorted);
     rank_sort(sorted, n);
 
-    struct certainty c;
+    struct certainty c = {0};
     name_percentiles(wanted, &c);
     for (size_t i = 0; i < c.n + HIDDEN; i++)
         blockci_quantile(ns, n, c.p[i], ci_level, &c.of[i]);
@@ -147,7 +147,7 @@ void latency_of_gaps(const struct gap_pool *g, const struct latency_wanted *want
     *out = empty_latency();
     if (g->n == 0)
         return;
-    struct certainty c;
+    struct certainty c = {0};
     name_percentiles(wanted, &c);
     size_t at[EACH], k[2 * SUMMARY_MAX_PERCENTILES], inside[2 * SUMMARY_MAX_PERCENTILES];
     uint64_t quantile[EACH], end[2 * SUMMARY_MAX_PERCENTILES];

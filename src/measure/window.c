@@ -79,7 +79,8 @@ static void clip_to_second_half(double *x, size_t n)
         high = fmax(high, x[i]);
         sum += x[i];
     }
-    double mean = sum / (double)(n - n / 2);
+    size_t second = n - n / 2;
+    double mean = sum / (double)second;
     bool filling = true;
     for (size_t i = 0; i < n / 2; i++) {
         filling = filling && x[i] < mean;

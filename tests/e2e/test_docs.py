@@ -9,7 +9,7 @@ import pytest
 
 from conftest import MEASURED, ROOT, clean_environment
 
-COMMANDS = ("run", "sweep", "compare", "sim", "calibrate", "report")  # those with options
+COMMANDS = ("run", "sweep", "compare", "plan", "sim", "calibrate", "report")  # those with options
 TOPICS = ("targets", "models", "load", "result")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MAN_PAGE = ROOT / "docs" / "loadline.1"
@@ -142,7 +142,7 @@ def test_every_dev_command_named_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_every_option_named_exists(loadline, page):
-    known = set().union(*(options_in_help(loadline(command, "--help").out) for command in COMMANDS)) | NOT_OURS | ENGINES
+    known = set().union(*(options_in_help(loadline(command, "--help").out) for command in (*COMMANDS, "sweep"))) | NOT_OURS | ENGINES
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]", page.read_text(encoding="utf-8")))
     assert named - known == set()
 

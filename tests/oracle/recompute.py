@@ -23,7 +23,7 @@ FILL_E2ES = 5            # mean end-to-end latencies until the load has filled u
 WINDOW_MIN_REQUESTS = 10
 LEVELS = 1000            # parts of the run whose mean in flight is looked at
 BATCHES = 20
-CLAIM_LEAST_REQUESTS, CLAIM_LEAST_TURNOVERS, CLAIM_MOST_MEMORY, CLAIM_MOST_RHO = 400, 15, 0.075, 0.7
+CLAIM_LEAST_REQUESTS, CLAIM_LEAST_TURNOVERS, CLAIM_MOST_MEMORY, CLAIM_MOST_RHO = 400, 15, 0.065, 0.7
 CLAIM_LAG, CLAIM_LAG_TTFTS = 10, 5
 WIDE_FLOOR_NS = 1_000_000
 TOLERANCE = 1e-9         # relative; the program sums in another order
@@ -486,8 +486,12 @@ class Run:
         levels = self.levels([self.start + length * k // BATCHES for k in range(BATCHES + 1)])
         level = math.fsum(levels) / BATCHES
         spread = math.sqrt(math.fsum((x - level) ** 2 for x in levels) / (BATCHES - 1))
-        rho = max(0.0, lagged_correlation(levels, 1)) if spread > 0.01 * level else 0.0
         turnovers = self.seconds / turnover if turnover else None
+        rho = 0.0
+        if spread > 0.01 * level:
+            batch = turnovers / BATCHES if turnovers else math.inf
+            lost = 1 - math.exp(-batch)
+            rho = max(lost ** 2 / (2 * (batch - lost)), lagged_correlation(levels, 1))
         bars = (("overload", self.overloaded(levels)), ("unsteady", not self.steady),
                 ("few-requests", n < CLAIM_LEAST_REQUESTS or memory is None),
                 ("short", turnovers is None or turnovers < CLAIM_LEAST_TURNOVERS),

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/commands.h"
 #include "cli/compare_options.h"
 
 enum { WORDS_MAX = 16 };
