@@ -13,9 +13,10 @@
 
 /* Of a step of a climb, what still shows the step before. */
 static const double settling_share = 1.0 / 3;
-static const double burst_share = 0.9; /* behind it the batch runs empty */
-static const double queue_growth = 3;  /* of the waits within a step */
-enum { QUEUE_LEAST = 10 };             /* requests, for a median of them */
+static const double burst_share = 0.9;  /* behind it the batch runs empty */
+static const double growth_of_step = 3; /* of the waits */
+static const double growth_of_waits = 1.5, growth_of_pace = 1.25;
+enum { MEDIAN_LEAST = 10 }; /* requests, for a median of them */
 
 static const char *const stage_names[] = {
     [LEVEL_SINGLE] = "single", [LEVEL_BURST] = "burst",     [LEVEL_CLIMB] = "climb",
@@ -46,18 +47,37 @@ bool level_on_curve(const struct level *l)
  */
 static const double warm_e2es = 2;
 
+/* Where the load is cut, nothing is offered behind its last arrival. */
+static int64_t cut_end_ns(const struct level *l, const struct probed *p)
+{
+    int64_t end_ns = p->run.offered_end_ns;
+    return end_ns > 0 && end_ns < l->point.duration_ns ? end_ns : l->point.duration_ns;
+}
+
+/* Users begin all at once and wait for each other as they never will again: also where a level is
+ * too short to fill up (measure/window.h), a mean stay of theirs is left out. */
+static void leave_out_start(struct level *l)
+{
+    struct window *w = &l->window;
+    int64_t stay_ns = w->fill_ns / WINDOW_FILL_E2ES;
+    if (w->start_ns < stay_ns && stay_ns < w->end_ns / 2)
+        w->start_ns = stay_ns;
+}
+
 static void find_window(struct level *l, const struct probed *p)
 {
     struct window *w = &l->window;
     window_find(&p->run, &p->set, w);
     if (l->point.cut) {
         w->start_ns = (int64_t)(settling_share * (double)l->point.duration_ns);
-        w->end_ns = l->point.duration_ns;
+        w->end_ns = cut_end_ns(l, p);
         w->steady = false;
     } else if (!l->point.from_idle && l->stage == LEVEL_CONFIRM) {
         double start = warm_e2es / WINDOW_FILL_E2ES * (double)w->fill_ns;
         start = fmax(start, (double)w->in_flight.at_ns);
         w->start_ns = (int64_t)fmax(start, (double)w->tpot.at_ns);
+    } else if (l->point.kind == LOAD_OF_USERS) {
+        leave_out_start(l);
     }
 }
 
@@ -112,29 +132,46 @@ static double waited_ns(const struct sample *q)
                                                       : ttft_ns;
 }
 
-/* In the seconds of a step the requests in flight grow anyway, from those of the step before. A
- * queue shows in the waits: in the last third of the window their median is a multiple of that of
- * the first third. */
-static bool waits_grow(const struct sample_set *set, const struct window *w)
+static double pace_ns(const struct sample *q)
 {
-    double *early = MEM_ARRAY(double, 2 * set->n + 1), *late = early + set->n;
+    return q->value_ns[LATENCY_TPOT];
+}
+
+/* The median over the last third of the window over that of its first; NAN where either has too few
+ * values for one. */
+static double growth_of(const struct sample_set *set, const struct window *w,
+                        double (*value)(const struct sample *))
+{
+    double *early = MEM_ARRAY(double, 2 * set->n + 1), *late = early + set->n, growth = NAN;
     size_t e = 0, l = 0;
     int64_t third_ns = (w->end_ns - w->start_ns) / 3;
     for (size_t i = 0; i < set->n; i++) {
         const struct sample *q = &set->list[i];
-        double wait_ns = waited_ns(q);
-        if (isnan(wait_ns) || !window_holds(w, q->intended_ns))
+        double x = value(q);
+        if (isnan(x) || !window_holds(w, q->intended_ns))
             continue;
         if (q->intended_ns < w->start_ns + third_ns)
-            early[e++] = wait_ns;
+            early[e++] = x;
         else if (q->intended_ns > w->end_ns - third_ns)
-            late[l++] = wait_ns;
+            late[l++] = x;
     }
-    bool grow = e >= QUEUE_LEAST && l >= QUEUE_LEAST &&
-                rank_select(late, l, rank_of(0.5, l)) >
-                    queue_growth * rank_select(early, e, rank_of(0.5, e));
+    if (e >= MEDIAN_LEAST && l >= MEDIAN_LEAST)
+        growth = rank_select(late, l, rank_of(0.5, l)) / rank_select(early, e, rank_of(0.5, e));
     free(early);
-    return grow;
+    return growth;
+}
+
+/* In seconds the requests in flight may grow by chance, and in a step they grow anyway, from those
+ * of the step before. More than the server carries also shows in what each request gets: in its
+ * wait, or in its pace while there is room for more of them at once. */
+static bool is_overloaded(const struct level *l, const struct sample_set *set,
+                          const struct overload *o)
+{
+    double waits = growth_of(set, &l->window, waited_ns);
+    if (l->point.cut)
+        return waits > growth_of_step;
+    return o->overloaded &&
+           (waits > growth_of_waits || growth_of(set, &l->window, pace_ns) > growth_of_pace);
 }
 
 static double burst_rate(const struct sample_set *set)
@@ -190,8 +227,7 @@ void level_measure(struct level *l, const struct probed *p, const struct objecti
     measure_stay(l, &p->set);
     concurrency_sweep(&p->set, &l->window, &c);
     overload_judge(&p->set, &l->window, &c, &o);
-    l->overloaded = l->point.kind == LOAD_AT_RATE &&
-                    (l->point.cut ? waits_grow(&p->set, &l->window) : o.overloaded);
+    l->overloaded = l->point.kind == LOAD_AT_RATE && is_overloaded(l, &p->set, &o);
     if (l->stage == LEVEL_BURST)
         l->completed_per_s = burst_rate(&p->set);
     for (size_t i = 0; i < slo->n; i++) {

@@ -23,8 +23,9 @@ struct level {
     double e2e_mean_ns;                  /* NAN when nothing completed */
     double ttft_mean_ns, pace_ns;        /* mean wait, and decode time per token of all of them together; NAN: none */
     int64_t longest_output;              /* tokens that a request asked for or got, of all that were offered */
-    bool overloaded;                     /* the queue grew beyond doubt (measure/concurrency.h); of one that is cut:
-                                          * the waits trebled within it */
+    bool overloaded;                     /* what is in flight grew beyond doubt (measure/concurrency.h), and the median wait
+                                          * by half or pace by a quarter within the window; of one that is cut: the
+                                          * median wait trebled */
     struct slo_result slo[BOUNDS_MAX];
     double tail[BOUNDS_MAX];             /* for each objective: its quantile over its limit, smoothed (below) */
     double spread[BOUNDS_MAX];           /* standard deviation of the logarithms that it was fitted to */
@@ -33,7 +34,7 @@ struct level {
 
 /* The window of a level that is cut leaves out its first third, while it still holds the step before. That of one which
  * follows another straight away begins when it has been going for two mean E2Es and MSER-5 (measure/window.h) sees no more
- * of the load before; that of any other is window_find's.
+ * of the load before; that of any other is window_find's, but for users, whose first mean E2E is left out at the least.
  * tail: a window of seconds holds few values beyond a 99th percentile, and a slow moment more or less decides which; so
  * the quantile is that of a log-normal fitted to all of them. INFINITY where more than 1 − p failed. */
 void level_measure(struct level *l, const struct probed *p, const struct objectives *slo);

@@ -177,7 +177,7 @@ def test_every_report_works_on_an_offline_run(loadline):
 def test_the_checks_of_the_instrument_are_skipped_and_none_other(loadline):
     result = offline(loadline, "--request-rate", 20, *SHORT)
     skipped = {check["id"] for check in result.summary["verdict"]["checks"] if check["status"] == "skipped"}
-    assert skipped == INSTRUMENT_CHECKS
+    assert skipped == INSTRUMENT_CHECKS | {"change-point"}  # of a few seconds nobody can tell
 
 
 def test_a_live_run_has_its_instrument(loadline):
