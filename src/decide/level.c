@@ -47,13 +47,6 @@ bool level_on_curve(const struct level *l)
  */
 static const double warm_e2es = 2;
 
-/* Where the load is cut, nothing is offered behind its last arrival. */
-static int64_t cut_end_ns(const struct level *l, const struct probed *p)
-{
-    int64_t end_ns = p->run.offered_end_ns;
-    return end_ns > 0 && end_ns < l->point.duration_ns ? end_ns : l->point.duration_ns;
-}
-
 /* Users begin all at once and wait for each other as they never will again: also where a level is
  * too short to fill up (measure/window.h), a mean stay of theirs is left out. */
 static void leave_out_start(struct level *l)
@@ -70,7 +63,7 @@ static void find_window(struct level *l, const struct probed *p)
     window_find(&p->run, &p->set, w);
     if (l->point.cut) {
         w->start_ns = (int64_t)(settling_share * (double)l->point.duration_ns);
-        w->end_ns = cut_end_ns(l, p);
+        w->end_ns = l->point.duration_ns;
         w->steady = false;
     } else if (!l->point.from_idle && l->stage == LEVEL_CONFIRM) {
         double start = warm_e2es / WINDOW_FILL_E2ES * (double)w->fill_ns;
