@@ -69,7 +69,7 @@ static void find_window(struct level *l, const struct probed *p)
         double start = warm_e2es / WINDOW_FILL_E2ES * (double)w->fill_ns;
         start = fmax(start, (double)w->in_flight.at_ns);
         w->start_ns = (int64_t)fmax(start, (double)w->tpot.at_ns);
-    } else if (l->point.kind == LOAD_OF_USERS) {
+    } else if (l->stage == LEVEL_GIVEN && l->point.kind == LOAD_OF_USERS) {
         leave_out_start(l);
     }
 }
