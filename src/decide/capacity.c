@@ -48,14 +48,26 @@ struct capacity_headroom capacity_headroom_of(double asked, const struct capacit
 
 /* ---- replicas ---- */
 
-/* ⌈load/each⌉, at least 1. A quotient that is whole but for the rounding of its parts is taken as
- * whole: 10 × 1.2 / 4 is 3, not a hair more. */
-static double replicas_for(double load, double each)
+/* A quotient that is whole but for the rounding of its parts is taken as whole: 10 × 1.2 / 4 is 3,
+ * not a hair more. */
+static double quotient(double load, double each)
 {
     const double rounding = 1e-9;
     double x = load / each, nearest = round(x);
-    double n = fabs(x - nearest) <= rounding * nearest ? nearest : ceil(x);
-    return fmax(n, 1);
+    return fabs(x - nearest) <= rounding * nearest ? nearest : x;
+}
+
+/* Each has what was shown to be met, or less. */
+static double replicas_needed(double load, double floor_rate)
+{
+    return fmax(ceil(quotient(load, floor_rate)), 1);
+}
+
+/* Each has less than what was shown to be missed: one that has just as much misses too. Never more
+ * than are needed, however near to each other floor and ceiling are. */
+static double replicas_at_least(double load, double ceiling_rate, double needed)
+{
+    return fmin(floor(quotient(load, ceiling_rate)) + 1, needed);
 }
 
 /* ---- money ---- */
@@ -100,7 +112,7 @@ bool capacity_plan_for(double demand, const struct capacity_unit *u, const struc
     double load = demand * (1 + t->headroom);
     if (!isfinite(load))
         return false;
-    double needed = replicas_for(load, u->floor);
+    double needed = replicas_needed(load, u->floor);
     if (!(needed + (double)t->spares <= CAPACITY_MAX_REPLICAS))
         return false;
     int64_t n = (int64_t)needed;
@@ -110,7 +122,7 @@ bool capacity_plan_for(double demand, const struct capacity_unit *u, const struc
         .needed = deploy(n, demand, u, t->price),
         .with_spares = deploy(n + t->spares, demand, u, t->price),
         .with_one_more = deploy(n + 1, demand, u, t->price),
-        .at_least = isnan(u->ceiling) ? 0 : (int64_t)replicas_for(load, u->ceiling),
+        .at_least = isnan(u->ceiling) ? 0 : (int64_t)replicas_at_least(load, u->ceiling, needed),
     };
     return true;
 }

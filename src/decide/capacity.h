@@ -71,7 +71,7 @@ struct capacity_terms {
 struct capacity_plan {
     double demand, with_headroom;
     struct capacity_deployment needed, with_spares, with_one_more;
-    int64_t at_least; /* ⌈with_headroom/ceiling⌉: with fewer each has more than was shown to miss; 0 unknown */
+    int64_t at_least; /* the fewest of which each has less than the ceiling, which was shown to miss; 0 unknown */
 };
 
 /* False when it takes more than CAPACITY_MAX_REPLICAS: then something was mistyped, and out is as it was. */

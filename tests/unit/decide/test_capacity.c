@@ -48,13 +48,13 @@ static void replicas_carry_the_demand_with_its_headroom(void **state)
     (void)state;
     struct capacity_unit u = unit();
     struct capacity_terms t = {.headroom = 0.2, .price = NAN};
-    struct capacity_plan p = planned(30, &u, &t); /* 36/4 = 9, 36/6 = 6 */
+    struct capacity_plan p = planned(30, &u, &t); /* 36/4 = 9; of six each has 6 */
     expect_near(p.demand, 30);
     expect_near(p.with_headroom, 36);
     assert_int_equal(p.needed.replicas, 9);
     assert_int_equal(p.needed.gpus, 9);
     expect_near(p.needed.utilisation, 30.0 / 36);
-    assert_int_equal(p.at_least, 6);
+    assert_int_equal(p.at_least, 7);
 }
 
 static void a_hair_more_than_a_whole_number_takes_one_more(void **state)
@@ -64,6 +64,31 @@ static void a_hair_more_than_a_whole_number_takes_one_more(void **state)
     struct capacity_terms t = {.headroom = 0.2, .price = NAN};
     assert_int_equal(planned(30.001, &u, &t).needed.replicas, 10);
     assert_int_equal(planned(29.999, &u, &t).needed.replicas, 9);
+}
+
+static void a_replica_that_has_just_the_ceiling_misses(void **state)
+{
+    (void)state;
+    struct capacity_unit u = unit();
+    struct capacity_terms t = {.headroom = 0.2, .price = NAN};
+    assert_int_equal(planned(29.999, &u, &t).at_least, 6);
+    assert_int_equal(planned(30.001, &u, &t).at_least, 7);
+    u.ceiling = 0.3; /* 3 × 0.3 is not 0.9 in doubles, and counts as that */
+    u.floor = 0.1;
+    t.headroom = 0;
+    assert_int_equal(planned(0.9, &u, &t).at_least, 4);
+}
+
+static void no_more_are_ruled_out_than_were_shown_to_do(void **state)
+{
+    (void)state;
+    struct capacity_unit u = unit();
+    struct capacity_terms t = {.headroom = 0, .price = NAN};
+    u.ceiling = 4 * (1 + 1e-12);
+    for (double demand = 1; demand <= 400; demand++) {
+        struct capacity_plan p = planned(demand, &u, &t);
+        assert_true(p.at_least <= p.needed.replicas);
+    }
 }
 
 static void rounding_of_a_quotient_takes_no_replica(void **state)
@@ -295,6 +320,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replicas_carry_the_demand_with_its_headroom),
         cmocka_unit_test(a_hair_more_than_a_whole_number_takes_one_more),
+        cmocka_unit_test(a_replica_that_has_just_the_ceiling_misses),
+        cmocka_unit_test(no_more_are_ruled_out_than_were_shown_to_do),
         cmocka_unit_test(rounding_of_a_quotient_takes_no_replica),
         cmocka_unit_test(a_demand_below_the_floor_and_none_at_all_take_one),
         cmocka_unit_test(spares_and_one_more_come_on_top_of_what_is_needed),
