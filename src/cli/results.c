@@ -14,9 +14,34 @@
 
 enum { COLUMNS = 80 }; /* at the most: longer lines read badly */
 
+/* JSON over a run file would destroy what was measured, perhaps in hours. Any SQLite file is
+ * spared. Pipes are not looked at: that would take what is meant for their readers. */
+static int check_no_run_file(const char *path, struct err *e)
+{
+    static const char magic[16] = "SQLite format 3";
+    char head[sizeof magic];
+    struct stat found;
+    if (stat(path, &found) != 0 || !S_ISREG(found.st_mode))
+        return OK;
+    FILE *f = fopen(path, "re");
+    bool spared =
+        f && fread(head, 1, sizeof head, f) == sizeof head && memcmp(head, magic, sizeof head) == 0;
+    if (f)
+        fclose(f);
+    if (spared)
+        return err_set(e, ERR_USAGE,
+                       "--json would write over %s, which is a run file or another database; "
+                       "choose another place",
+                       path);
+    return OK;
+}
+
 int results_write_json(const struct buf *text, const char *path, struct err *e)
 {
     bool standard = strcmp(path, "-") == 0;
+    int rc = standard ? OK : check_no_run_file(path, e);
+    if (rc < 0)
+        return rc;
     FILE *f = standard ? stdout : fopen(path, "we");
     bool ok = f && fwrite(text->p, 1, text->n, f) == text->n && fflush(f) == 0;
     int error = errno;
@@ -47,6 +72,9 @@ int results_check_json(const char *path, struct err *e)
     bool there = stat(path, &found) == 0;
     if (there && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode))
         return OK; /* a pipe's reader would take our looking for the end */
+    int rc = check_no_run_file(path, e);
+    if (rc < 0)
+        return rc;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return err_set(e, ERR_IO, "cannot write %s: %s; choose another place with --json", path,

@@ -30,7 +30,8 @@ struct report_style results_report_style(const struct results_style *style);
 int results_write_table(const struct buf *text, const struct results_style *style, struct err *e);
 int results_write_json(const struct buf *text, const char *path, struct err *e);
 
-/* Whether a summary can be written to `path`, asked before a load that would be lost otherwise; NULL is no summary. */
+/* Whether a summary can be written to `path`, asked before a load that would be lost otherwise; NULL is no summary. A run
+ * file is never written over, here and above. */
 int results_check_json(const char *path, struct err *e);
 
 #endif

@@ -270,6 +270,20 @@ def test_a_summary_that_cannot_be_written_is_refused_before_the_load(loadline, s
     assert not server.generations
 
 
+def test_a_summary_is_not_written_over_a_run_file(loadline, folder):
+    """Neither over that which is read, by whatever name, nor over that which the same call has just written."""
+    first = loadline.run("sim:llama-3.1-8b@h100", "--offline", "-o", folder / "mine.loadline", "--json", folder / "mine.loadline")
+    assert_says(first, EXIT_USAGE, r"mine\.loadline", "run file")
+    before = (folder / "mine.loadline").read_bytes()
+    (folder / "other.json").symlink_to("mine.loadline")
+    for name in ("mine.loadline", "other.json"):
+        assert_says(loadline("report", folder / "mine.loadline", "--json", folder / name), EXIT_USAGE, name, "run file")
+        again = loadline.run("sim:llama-3.1-8b@h100", "--offline", "-o", folder / "new.loadline", "--json", folder / name)
+        assert_says(again, EXIT_USAGE, name, "run file")
+        assert not (folder / "new.loadline").exists()
+    assert (folder / "mine.loadline").read_bytes() == before
+
+
 @pytest.mark.parametrize("content", [b"", b"not a database at all, just text\n" * 100, None])
 def test_a_report_of_something_that_is_no_run_file(loadline, folder, content):
     if content is not None:

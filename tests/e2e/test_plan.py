@@ -183,6 +183,13 @@ def test_json_into_a_file_leaves_the_table_on_standard_output(loadline, swept):
     assert "replicas for 100 requests/s" in both.err
 
 
+def test_json_is_not_written_over_the_sweep(loadline, changed):
+    file = changed("UPDATE run SET ordinal = ordinal")
+    before = file.read_bytes()
+    assert_says(loadline("plan", file, "--rate", 100, "--json", file), EXIT_USAGE, "run file", "another place")
+    assert file.read_bytes() == before
+
+
 @pytest.mark.parametrize("options", [["--rate", "40"], ["--rate", "1,1e9", "--price", "1e9", "--spares", "1000000"],
                                      ["--rate", "0.00001", "--price", "0.0001"]], ids=["one", "huge", "tiny"])
 def test_a_plan_fits_eighty_columns(loadline, swept, options):
