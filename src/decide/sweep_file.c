@@ -128,6 +128,14 @@ static struct load_point point_of(const struct run_record *run, const struct loa
     return p;
 }
 
+/* A load that could have been offered: a floor below 0 would carry plans of nonsense. */
+static bool is_load(const struct load_point *p)
+{
+    return p->kind == LOAD_AT_RATE    ? isfinite(p->rate) && p->rate > 0
+           : p->kind == LOAD_OF_USERS ? p->users > 0
+                                      : true;
+}
+
 /* The stage of a row of this sweep, or of the closed loop beside it; −1 for other rows. */
 static int stage_of(const struct run_record *run, bool closed_beside)
 {
@@ -193,12 +201,14 @@ static int add_row(struct place *p, struct record_reader *r, const struct run_re
     if (g->n == 0)
         plan(p, stage);
     struct probed *got = &g->got[g->n];
+    struct load_point point = point_of(run, &p->planned[g->n]);
+    if (!is_load(&point))
+        return damaged(e);
     *got = (struct probed){.run_id = run->id, .run = *run};
     int rc = samples_read(r, run->id, &got->set, e);
     if (rc != 0)
         return rc;
-    g->points[g->n] = point_of(run, &p->planned[g->n]);
-    g->n++;
+    g->points[g->n++] = point;
     if (g->n == p->planned_count)
         take_group(p->out, p->stage, g);
     return OK;

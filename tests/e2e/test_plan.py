@@ -268,6 +268,12 @@ def test_a_floor_that_rests_on_an_invalid_run(loadline, changed):
     assert_says(loadline("plan", file, "--rate", 1), EXIT_INVALID, "INVALID", "achieved-rate", "--run 2 says what to do")
 
 
+@pytest.mark.parametrize("rate", ["-8", "0", "9e999"])
+def test_a_floor_that_nobody_can_have_offered(loadline, changed, rate):
+    file = changed(f"UPDATE run SET request_rate = {rate} WHERE request_rate = 8")
+    assert_says(loadline("plan", file, "--rate", 1), EXIT_USAGE, "cannot be read; it was changed")
+
+
 def test_a_ceiling_below_the_floor_is_none_to_count_on(loadline, changed):
     """The missed level is made the lowest; the server looks as if it had changed for the better."""
     file = changed("UPDATE run SET request_rate = 1 WHERE request_rate = 60")

@@ -210,6 +210,22 @@ static void levels_are_read_in_their_order_and_those_that_broke_off_are_not(void
     test_free(s);
 }
 
+static void a_rate_that_nobody_can_offer_is_damage(void **state)
+{
+    struct place *p = *state;
+    struct record_writer *w = create(state, SWEEP_FILE_KEY, &three, "p99 ttft < 50ms");
+    struct sweep_read *s = test_calloc(1, sizeof *s);
+    struct err e = {0};
+    put_level(w, "level", 10, 0, WHOLE);
+    put_level(w, "level", -1, 0, WHOLE);
+    assert_ok(record_writer_close(w, &e), &e);
+    struct record_reader *r = open_reader(p->file);
+    assert_int_equal(sweep_file_read(r, SWEEP_FILE_KEY, s, &e), ERR_INPUT);
+    assert_non_null(strstr(e.text, "was changed"));
+    record_reader_close(r);
+    test_free(s);
+}
+
 static void a_sweep_that_has_not_begun_is_empty(void **state)
 {
     struct record_writer *w = create(state, SWEEP_FILE_KEY, &three, "");
@@ -294,6 +310,7 @@ int main(void)
         cmocka_unit_test(damaged_values_are_refused_with_a_sentence),
         cmocka_unit_test(more_levels_than_there_is_room_for_are_damage),
         PLACE_TEST(levels_are_read_in_their_order_and_those_that_broke_off_are_not),
+        PLACE_TEST(a_rate_that_nobody_can_offer_is_damage),
         PLACE_TEST(a_sweep_that_has_not_begun_is_empty),
         PLACE_TEST(the_closed_loop_beside_it_has_rows_of_its_own),
         PLACE_TEST(a_climb_counts_whole_or_not_at_all),
