@@ -11,6 +11,7 @@
 #include "cli/calibrate_level.h"
 #include "cli/calibration_file.h"
 #include "cli/commands.h"
+#include "cli/results.h"
 #include "cli/term.h"
 #include "report/layout.h"
 
@@ -166,14 +167,12 @@ static void put_caveat(FILE *out)
 
 static int write_json(const char *json, const char *path, struct err *e)
 {
-    if (strcmp(path, "-") == 0) {
-        puts(json);
-        return fflush(stdout) == 0 ? OK : err_set(e, ERR_IO, "cannot write to standard output");
-    }
-    FILE *file = fopen(path, "we");
-    bool ok = file && fprintf(file, "%s\n", json) > 0;
-    ok = file && fclose(file) == 0 && ok;
-    return ok ? OK : err_set(e, ERR_IO, "cannot write %s", path);
+    struct buf text = {0};
+    buf_puts(&text, json);
+    buf_putc(&text, '\n');
+    int rc = results_write_json(&text, path, e);
+    buf_release(&text);
+    return rc;
 }
 
 static int finish(const struct calibrate_options *o, FILE *out,
@@ -241,6 +240,8 @@ int cmd_calibrate(int argc, char **argv)
         rc = err_set(&e, ERR_USAGE, "--duration must be more than 0");
     if (rc == OK && o.itl_ns && o.itl_ns < METRONOME_MIN_NS)
         rc = err_set(&e, ERR_USAGE, "--itl takes an interval of at least 10us");
+    if (rc == OK)
+        rc = results_check_json(o.json, &e);
     if (rc == OK)
         rc = take_levels(levels, &count, &o, &e);
     int code = rc < 0 ? term_fail(&e) : calibrate(&o, levels, count);

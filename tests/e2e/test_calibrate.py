@@ -123,6 +123,15 @@ def test_a_calibration_that_makes_no_sense_is_refused(loadline, options):
     assert loadline("calibrate", *options).status == EXIT_USAGE
 
 
+def test_a_calibration_that_could_not_be_written_is_refused_before_it_is_made(loadline, folder):
+    loadline.run("sim:llama-3.1-8b@h100", "--offline", "-o", folder / "mine.loadline")
+    before = (folder / "mine.loadline").read_bytes()
+    for name, said in (("mine.loadline", "run file"), ("no/c.json", "cannot write")):
+        result = loadline("calibrate", *LEVELS, "--json", folder / name)
+        assert result.status == EXIT_USAGE and said in result.said and result.out == "", result
+    assert (folder / "mine.loadline").read_bytes() == before
+
+
 def test_an_interrupted_calibration_leaves_nothing(loadline, folder):
     process = loadline.start("calibrate", "--streams", "4", "--duration", "30s", env={"TMPDIR": str(folder)})
     wait_until(lambda: list(folder.glob("loadline-calibrate-*/run.db")))
