@@ -215,7 +215,7 @@ static bool next_narrow(const struct sweep *s, double crossing, struct load_poin
 
 static struct load_point confirmation(const struct sweep *s, double crossing)
 {
-    double in_short = gap_short * pow(gap_rate / ((1 - gap_short) * crossing), 0.25);
+    double in_short = gap_short * cbrt(gap_rate / ((1 - gap_short) * crossing));
     double gap = by_budget(s, fmin(in_short, gap_most), gap_long);
     if (s->spec.budget_ns > LONG_NS)
         gap *= sqrt((double)LONG_NS / (double)s->spec.budget_ns);
