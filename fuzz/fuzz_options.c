@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/run_options.h"
+#include "cli/run_plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -104,6 +104,8 @@ static int dispatch(struct compare_options *o, const struct operands *operands, 
     struct err e;
     int rc = check_operands(operands, &e);
     if (rc == OK)
+        rc = compare_options_join(o, &e);
+    if (rc == OK)
         rc = compare_options_spec(o, &spec, &e);
     if (rc < 0)
         return term_fail(&e);

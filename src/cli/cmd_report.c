@@ -5,7 +5,7 @@
 #include "cli/commands.h"
 #include "cli/compare_results.h"
 #include "cli/results.h"
-#include "cli/run_options.h"
+#include "cli/run_plan.h"
 #include "cli/sweep_results.h"
 #include "cli/term.h"
 #include "decide/compare_file.h"

@@ -42,8 +42,7 @@ static const struct option LOAD[] = {
     {OPTION_NUMBER, "request-rate", 0, "R",
      "requests per second, open loop; inf without a cap: all at once", RUN_AT(request_rate), 1e-6,
      INFINITY, NULL, false},
-    {OPTION_NUMBER, "rate", 0, "R", "the same, shorter", RUN_AT(request_rate), 1e-6, INFINITY, NULL,
-     false},
+    {OPTION_NUMBER, "rate", 0, "R", "the same, shorter", AT(rate), 1e-6, INFINITY, NULL, false},
     {OPTION_NUMBER, "burstiness", 0, "B",
      "shape of the gaps: 1 Poisson (default), < 1 burstier, inf constant", RUN_AT(burstiness), 1e-3,
      INFINITY, NULL, false},
@@ -94,7 +93,7 @@ const struct option_set COMPARE_OPTIONS = {
 
 void compare_options_defaults(struct compare_options *o)
 {
-    *o = (struct compare_options){.rounds = -1, .ready_timeout_ns = -1};
+    *o = (struct compare_options){.rounds = -1, .rate = NAN, .ready_timeout_ns = -1};
     run_options_defaults(&o->run);
 }
 
@@ -121,6 +120,16 @@ static bool has_goodput(const struct compare_spec *spec)
         if (spec->gates.list[i].metric.quantity == COMPARE_GOODPUT)
             return true;
     return compare_metrics_find(&spec->metrics, &goodput) < spec->metrics.n;
+}
+
+int compare_options_join(struct compare_options *o, struct err *e)
+{
+    if (isnan(o->rate))
+        return OK;
+    if (!isnan(o->run.request_rate))
+        return err_set(e, ERR_USAGE, "--rate is --request-rate by another name: give one of them");
+    o->run.request_rate = o->rate;
+    return OK;
 }
 
 int compare_options_spec(const struct compare_options *o, struct compare_spec *out, struct err *e)

@@ -9,6 +9,7 @@
 struct compare_options {
     struct run_options run; /* shared tables write into it: it comes first */
     int64_t rounds;         /* −1 not given */
+    double rate;            /* NAN not given; else run.request_rate by another name */
     const char *before[COMPARE_SIDES];
     int64_t ready_timeout_ns;
     const char *metrics, *margin;
@@ -19,6 +20,9 @@ struct compare_options {
 enum { COMPARE_DEFAULT_ROUNDS = 10 };
 
 void compare_options_defaults(struct compare_options *o);
+
+/* Once parsed: --rate becomes --request-rate. ERR_USAGE when both are given. */
+int compare_options_join(struct compare_options *o, struct err *e);
 
 /* What they say of the comparison itself, for whatever is compared; what is not given stays zero. ERR_USAGE. */
 int compare_options_spec(const struct compare_options *o, struct compare_spec *out, struct err *e);

@@ -5,7 +5,7 @@
  * that loads a server. */
 
 #include "cli/progress.h"
-#include "cli/run_options.h"
+#include "cli/run_plan.h"
 #include "cli/simspec.h"
 #include "cli/target.h"
 #include "drive/drive.h"

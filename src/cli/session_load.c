@@ -76,11 +76,21 @@ static void on_virtual_record(void *context, const struct request_record *r)
 
 /* --- the row of the run --- */
 
+/* The load with arrivals of its seed; where they are a file's, of the workload there is now. */
+static struct load_spec spec_of(const struct session *s, const struct session_point *p)
+{
+    struct load_spec spec = p->load;
+    spec.arrivals.seed = p->seed;
+    if (spec.arrivals.at_ns)
+        spec.arrivals.at_ns = s->plan.load.arrivals.at_ns;
+    return spec;
+}
+
 static struct run_record describe(struct session *s, const struct session_point *point)
 {
     const struct run_options *o = s->options;
     const struct run_plan *p = &s->plan;
-    const struct load_spec *l = &point->load;
+    const struct load_spec load = spec_of(s, point), *l = &load;
     static const char *const MODES[] = {"open", "closed", "offline"};
     static const char *const RAMPS[] = {"", "linear", "exponential"};
     int64_t in0, out0, in1, out1;
@@ -165,16 +175,6 @@ static int use_seed(struct session *s, uint64_t seed, struct err *e)
     s->workload = fresh;
     s->workload_seed = seed;
     return s->plan.load.arrivals.at_ns ? session_take_arrivals(s, e) : OK;
-}
-
-/* The load with arrivals of its seed; where they are a file's, of the workload there is now. */
-static struct load_spec spec_of(const struct session *s, const struct session_point *p)
-{
-    struct load_spec spec = p->load;
-    spec.arrivals.seed = p->seed;
-    if (spec.arrivals.at_ns)
-        spec.arrivals.at_ns = s->plan.load.arrivals.at_ns;
-    return spec;
 }
 
 static int load_live(struct session *s, const struct session_point *p, struct run_record *run,

@@ -23,6 +23,9 @@ static const double curve_share = 0.6,
 #define LONG_NS  (3600 * NS_PER_S)
 static const double confirm_share_short = 0.70, confirm_share_long = 0.60;
 static const double gap_short = 0.245, gap_long = 0.11;
+static const double gap_most = 0.5;
+static const double gap_rate =
+    6.5; /* requests/s that gap_short is for: where more come in the same time, they show more */
 
 enum {
     CLIMB_STEPS = 8,
@@ -212,7 +215,8 @@ static bool next_narrow(const struct sweep *s, double crossing, struct load_poin
 
 static struct load_point confirmation(const struct sweep *s, double crossing)
 {
-    double gap = by_budget(s, gap_short, gap_long);
+    double in_short = gap_short * cbrt(gap_rate / ((1 - gap_short) * crossing));
+    double gap = by_budget(s, fmin(in_short, gap_most), gap_long);
     if (s->spec.budget_ns > LONG_NS)
         gap *= sqrt((double)LONG_NS / (double)s->spec.budget_ns);
     double rate = (1 - gap) * crossing;

@@ -166,6 +166,12 @@ int dbfile_error(struct err *e, const char *path, const char *doing, sqlite3 *db
                        "%s: another program keeps the file locked (while %s); end that program's "
                        "transaction or choose another name with -o",
                        path, doing);
+    if ((rc & 0xff) == SQLITE_IOERR &&
+        os == 0) /* its cause is forgotten when a rollback came between */
+        return err_set(e, ERR_IO,
+                       "%s: %s (while %s); what was written up to then is intact; see whether the "
+                       "disk is full",
+                       path, words, doing);
     if (os != 0)
         return err_set(e, ERR_IO, "%s: %s (while %s: %s)", path, strerror(os), doing, words);
     return err_set(e, ERR_IO, "%s: %s (while %s)", path, words, doing);

@@ -33,8 +33,8 @@ struct plan_report {
     size_t around_count;
 };
 
-/* What the plan rests on was not shown beyond doubt: the floor's run is not VALID, or a level at or below the floor was
- * shown to miss the SLO. */
+/* What the plan rests on was not shown beyond doubt: a check of the floor's run failed that touches the floor
+ * (sweep_report.h), or a level at or below the floor was shown to miss the SLO. */
 bool plan_report_provisional(const struct plan_report *r);
 
 void plan_report_text(const struct plan_report *r, const struct report_style *style,

@@ -5,7 +5,7 @@
 #include "base/units.h"
 #include "report/layout.h"
 #include "report/plan_report.h"
-#include "report/verdict_line.h"
+#include "report/sweep_report.h"
 
 /* What is counted: replicas, or where the target was several engines, units of so many. */
 static const char *noun(const struct plan_report *r, int64_t n)
@@ -47,8 +47,10 @@ static const char *money(double x, char *out)
 
 bool plan_report_provisional(const struct plan_report *r)
 {
-    bool contradicted = r->result.ceiling >= 0 && isnan(r->unit.ceiling);
-    return r->floor->verdict != VERDICT_VALID || contradicted;
+    bool doubted = r->result.ceiling >= 0 && isnan(r->unit.ceiling);
+    for (size_t i = 0; i < r->floor->check_count; i++)
+        doubted |= sweep_report_doubts_floor(&r->floor->checks[i]);
+    return doubted;
 }
 
 static void put_headline(struct layout *l, const struct plan_report *r)
@@ -135,12 +137,11 @@ static void put_certificates(struct layout *l, const struct plan_report *r)
     layout_field(l, 0, "SLO", "%s", slo_text(r, text, sizeof text));
     units_format_ns(floor->window.end_ns - floor->window.start_ns, time, sizeof time);
     layout_field(l, 0, "Floor",
-                 "%s requests/s a %s, shown to meet it at 5 %% over %s (run %" PRId64 ", %s)",
-                 rate(r->unit.floor, shown), noun(r, 1), time, floor->run_id,
-                 verdict_line_word(r->floor->verdict));
+                 "%s requests/s a %s, shown to meet it at 5 %% over %s (run %" PRId64 ")",
+                 rate(r->unit.floor, shown), noun(r, 1), time, floor->run_id);
     for (size_t i = 0; i < r->floor->check_count; i++) {
         const struct check *c = &r->floor->checks[i];
-        if (c->status == CHECK_FAIL && c->severity != SEVERITY_NOTE)
+        if (sweep_report_doubts_floor(c))
             layout_field(l, 0, "", "%s there: %s (wanted: %s)", c->id, c->value, c->threshold);
     }
     if (ceiling && isnan(r->unit.ceiling))

@@ -17,6 +17,10 @@ struct sweep_report {
 /* Whether what the floor rests on was measured well enough to stand. */
 bool sweep_report_invalid(const struct sweep_report *r);
 
+/* Whether a check of the floor's run failed that touches the floor. It rests on counts of misses, so what a percentile of the
+ * same run may claim does not. */
+bool sweep_report_doubts_floor(const struct check *c);
+
 void sweep_report_text(const struct sweep_report *r, const struct report_style *style,
                        struct buf *out);
 

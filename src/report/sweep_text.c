@@ -119,11 +119,10 @@ static void put_rests_on(struct layout *l, const struct level *v, size_t objecti
     }
 }
 
-/* A floor rests on counts of misses; what a percentile of the same run may claim does not touch it.
- */
-static bool is_of_percentiles(const struct check *c)
+bool sweep_report_doubts_floor(const struct check *c)
 {
-    return strcmp(c->id, "sample-size") == 0 || strcmp(c->id, "intervals") == 0;
+    bool of_percentiles = strcmp(c->id, "sample-size") == 0 || strcmp(c->id, "intervals") == 0;
+    return c->status == CHECK_FAIL && c->severity != SEVERITY_NOTE && !of_percentiles;
 }
 
 static void put_certificates(struct layout *l, const struct sweep_report *r)
@@ -141,7 +140,7 @@ static void put_certificates(struct layout *l, const struct sweep_report *r)
     if (r->floor && r->floor->verdict != VERDICT_VALID)
         for (size_t i = 0; i < r->floor->check_count; i++) {
             const struct check *c = &r->floor->checks[i];
-            if (c->status == CHECK_FAIL && c->severity != SEVERITY_NOTE && !is_of_percentiles(c))
+            if (sweep_report_doubts_floor(c))
                 layout_field(l, 0, "", "%s there: %s (wanted: %s)", c->id, c->value, c->threshold);
         }
     if (ceiling)

@@ -4,13 +4,17 @@ LOADLINE names the program; build/loadline of this checkout without it.
 """
 
 import collections
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import signal
 import sqlite3
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 
 import pytest
@@ -23,6 +27,30 @@ SANITIZER_STATUS = 99  # what ./dev tells the sanitizers to exit with
 
 EXIT_DONE, EXIT_USAGE, EXIT_NOT_MADE, EXIT_INVALID, EXIT_NOT_MET, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
 MEASURED = (EXIT_DONE, EXIT_INVALID)  # the run was made; how far its figures hold depends on the host
+
+
+def on_terminal(command, columns, env, folder):
+    """What a command shows on a terminal of so many columns, both streams."""
+    try:
+        leader, follower = pty.openpty()
+    except OSError as trouble:
+        pytest.skip(f"no terminal can be had here: {trouble}")
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen(command, stdout=follower, stderr=follower, stdin=subprocess.DEVNULL, cwd=folder,
+                               env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm", **env})
+    os.close(follower)
+    text = b""
+    while True:
+        try:
+            more = os.read(leader, 4096)
+        except OSError:  # the end of a terminal whose last writer has gone
+            break
+        if not more:
+            break
+        text += more
+    os.close(leader)
+    process.wait(timeout=60)
+    return text.decode("utf-8")
 
 
 class Result:

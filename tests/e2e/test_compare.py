@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from conftest import (EXIT_DONE, EXIT_INTERRUPTED, EXIT_INVALID, EXIT_NOT_MADE, EXIT_NOT_MET, EXIT_USAGE, MEASURED,
-                      PROGRAM, check_alive, wait_until)
+                      PROGRAM, check_alive, wait_until, on_terminal)
 from faultserver import MODEL
 from test_bad_input import assert_says, free_port
 from test_run import processes_in
@@ -194,30 +194,11 @@ def test_the_table_fits_the_terminal(compare, loadline, columns):
     done = offline(compare, ENGINE + "?noise=0.1", SLOWER + "&noise=0.1", "--rounds", "8", "--metrics",
                    "p99.9 ttft_service, request_throughput, p50 itl, goodput", "--goodput", "ttft:1s",
                    "--fail-if", "request_throughput possibly worse than 2.5%")
-    import fcntl
-    import pty
-    import struct
-    import termios
     for color in (True, False):
-        leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        env = {"TERM": "xterm", **({} if color else {"NO_COLOR": "1"})}
-        process = __import__("subprocess").Popen(loadline.command("report", done.file), stdout=follower,
-                                                 env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **env})
-        os.close(follower)
-        text = b""
-        while True:
-            try:
-                more = os.read(leader, 4096)
-            except OSError:
-                break
-            if not more:
-                break
-            text += more
-        os.close(leader)
-        process.wait(timeout=60)
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", text.decode("utf-8"))
-        assert ("\x1b" in text.decode("utf-8")) == color
+        text = on_terminal(loadline.command("report", done.file), columns, {} if color else {"NO_COLOR": "1"},
+                           loadline.folder)
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        assert ("\x1b" in text) == color
         assert [line for line in plain.splitlines() if len(line) > columns] == []
 
 

@@ -2,16 +2,14 @@
 
 import json
 import math
-import os
 import pathlib
-import pty
 import shutil
 import sqlite3
 import tempfile
 
 import pytest
 
-from conftest import (EXIT_DONE, EXIT_INVALID, EXIT_NOT_MET, EXIT_USAGE, PROGRAM, Program, clean_environment)
+from conftest import EXIT_DONE, EXIT_INVALID, EXIT_NOT_MET, EXIT_USAGE, PROGRAM, Program, on_terminal
 from test_bad_input import assert_says
 
 ENGINE = "sim:llama-3.1-8b@h100"
@@ -200,19 +198,8 @@ def test_a_plan_fits_eighty_columns(loadline, swept, options):
 
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_a_terminal_has_colors_unless_it_should_not(loadline, swept, no_color):
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(PROGRAM, [PROGRAM, "plan", str(swept), "--rate", "100"],
-                  clean_environment(loadline.folder, {"TERM": "xterm", "NO_COLOR": no_color}))
-    shown = b""
-    try:
-        while part := os.read(terminal, 4096):
-            shown += part
-    except OSError:  # the end of a terminal whose last writer has gone
-        pass
-    os.close(terminal)
-    assert os.waitpid(pid, 0)[1] == 0
-    assert b"replicas for 100" in shown and (b"\033[" in shown) == (no_color == "")
+    shown = on_terminal([PROGRAM, "plan", str(swept), "--rate", "100"], 80, {"NO_COLOR": no_color}, loadline.folder)
+    assert "replicas for 100" in shown and ("\033[" in shown) == (no_color == "")
 
 
 # --- no plan, and why --------------------------------------------------------------------------------------------

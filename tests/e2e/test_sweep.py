@@ -1,17 +1,15 @@
 """loadline sweep: levels, the search, what it comes to, going on after an interrupt, and what it refuses."""
 
 import json
-import os
 import re
 import signal
 import sqlite3
-import subprocess
 import time
 
 import pytest
 
 from conftest import (EXIT_DONE, EXIT_INTERRUPTED, EXIT_INVALID, EXIT_NOT_MADE, EXIT_NOT_MET, EXIT_USAGE, MEASURED,
-                      check_alive, wait_until)
+                      check_alive, wait_until, on_terminal)
 from faultserver import MODEL
 from test_bad_input import assert_says, free_port
 from test_run import processes_in
@@ -287,30 +285,6 @@ def test_a_sweep_is_not_judged_by_what_is_for_runs(searched, loadline):
         alone = loadline("report", searched.file, "--run", searched.json["levels"][-1]["run_id"], *option)
         assert alone.status in (*MEASURED, EXIT_NOT_MET), alone
     assert len(loadline("report", searched.file, "--run", "3", "--csv", "requests").out.splitlines()) > 2
-
-
-def on_terminal(command, columns, env, folder):
-    import fcntl
-    import pty
-    import struct
-    import termios
-    leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = subprocess.Popen(command, stdout=follower, stderr=follower, stdin=subprocess.DEVNULL, cwd=folder,
-                               env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm", **env})
-    os.close(follower)
-    text = b""
-    while True:
-        try:
-            more = os.read(leader, 4096)
-        except OSError:
-            break
-        if not more:
-            break
-        text += more
-    os.close(leader)
-    process.wait(timeout=60)
-    return text.decode("utf-8")
 
 
 @pytest.mark.parametrize("columns", [60, 80])

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/run_options.h"
+#include "cli/run_plan.h"
 
 enum { WORDS_MAX = 48 };
 

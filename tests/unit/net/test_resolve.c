@@ -1,6 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +55,11 @@ static void localhost_gives_each_address_once(void **state)
 {
     (void)state;
     struct addresses found;
+    struct addrinfo *known;
     struct url u = url("localhost", 80);
+    if (getaddrinfo("localhost", NULL, NULL, &known) != 0)
+        skip(); /* a root without /etc/hosts */
+    freeaddrinfo(known);
     assert_int_equal(resolve_url(&u, &found, NULL), OK);
     assert_true(found.n >= 1);
     for (size_t i = 0; i < found.n; i++)
