@@ -86,7 +86,7 @@ static void the_plan_of_a_demand_has_all_its_figures(void **state)
     assert_int_equal(json_array_size(at(j, "multiples")), 2);
     expect_number(j, "demands.0.requests_per_s", 30);
     expect_number(j, "demands.0.with_headroom", 36);
-    expect_number(j, "demands.0.replicas_at_least", 6);
+    expect_number(j, "demands.0.replicas_at_least", 7);
     expect_number(j, "demands.0.needed.replicas", 9);
     expect_number(j, "demands.0.needed.utilisation", 30.0 / 36);
     expect_number(j, "demands.0.with_spares.replicas", 12);
