@@ -9,6 +9,7 @@ from conftest import MEASURED, ROOT
 from test_offline import offline
 
 ORACLE = ROOT / "tests" / "oracle" / "recompute.py"
+pytestmark = pytest.mark.figures
 COMMAND = ("run", "--offline", "sim:llama-3.1-8b@a100")
 
 
