@@ -66,7 +66,7 @@ static int take_slo(struct json *j, struct objectives *out, struct err *e)
         return damaged(e);
     int rc = text.n > 0 ? bounds_parse_slo(buf_slice(&text), out, e) : OK;
     buf_release(&text);
-    return rc;
+    return rc < 0 ? damaged(e) : OK; /* it speaks of an option that nobody gave */
 }
 
 int sweep_file_take_spec(const char *json, struct sweep_spec *out, struct err *e)

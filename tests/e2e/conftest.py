@@ -53,6 +53,15 @@ def on_terminal(command, columns, env, folder):
     return text.decode("utf-8")
 
 
+def rows_of_file(file, query, *values):
+    """What a run file answers, without writing to it."""
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        database.row_factory = sqlite3.Row
+        rows = database.execute(query, values).fetchall()
+    database.close()
+    return rows
+
+
 class Result:
     """What one invocation left behind."""
 
@@ -81,11 +90,7 @@ class Result:
         return found[0]
 
     def rows(self, query, *values):
-        with sqlite3.connect(f"file:{self.file}?mode=ro", uri=True) as database:
-            database.row_factory = sqlite3.Row
-            rows = database.execute(query, values).fetchall()
-        database.close()
-        return rows
+        return rows_of_file(self.file, query, *values)
 
     @property
     def requests(self):

@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 from conftest import (EXIT_DONE, EXIT_INTERRUPTED, EXIT_INVALID, EXIT_NOT_MADE, EXIT_NOT_MET, EXIT_USAGE, MEASURED,
-                      PROGRAM, check_alive, wait_until, on_terminal)
+                      PROGRAM, check_alive, wait_until, on_terminal, rows_of_file)
 from faultserver import MODEL
 from test_bad_input import assert_says, free_port
 from test_run import processes_in
@@ -48,10 +48,7 @@ class Compared:
         return found
 
     def rows(self, query):
-        with sqlite3.connect(f"file:{self.file}?mode=ro", uri=True) as database:
-            rows = database.execute(query).fetchall()
-        database.close()
-        return rows
+        return [tuple(row) for row in rows_of_file(self.file, query)]
 
 
 @pytest.fixture
